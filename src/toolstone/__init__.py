@@ -1,0 +1,1 @@
+"""Predictable function-calling agents over imperfect Responses endpoints."""

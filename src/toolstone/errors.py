@@ -1,0 +1,346 @@
+"""Every exception of toolstone, in one tree.
+
+ToolstoneError
+├── UsageError               your mistake
+│   ├── DefinitionError      a tool, schema or agent that cannot be
+│   ├── InputError           an argument of run, settle ... that cannot be
+│   └── Unsupported          the endpoint cannot do this; nothing was sent
+├── SetupError               your set-up
+│   ├── ConfigError          a model string, key, URL or missing extra
+│   └── StorageError         a ledger that cannot be read or written
+│       └── ConflictError    somebody else is writing this session
+├── ServiceError             the other side
+│   ├── TransportError       no whole answer arrived: refused, reset, TLS
+│   │   └── DeadlineError    ... in time
+│   ├── ProtocolError        an answer that is not what was asked for
+│   ├── LimitError           more than a limit of `toolstone.limits` allows
+│   └── StatusError          the service said no: an HTTP status, `error` or `response.failed`
+│       ├── AuthError        401, 403
+│       ├── RateLimitError   429
+│       └── ServerError      5xx, overloaded
+├── RunError                 a run that did not complete; it carries the run so far
+│   ├── TruncatedError · RefusedError · EmptyError · DroppedError · StoppedError · RunCancelled
+│   └── FailedError
+│       └── OutputError      the answer never fitted the output type
+└── ToolError                raise it in a tool: its text is said to the model
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from toolstone.events import Noted
+    from toolstone.outcomes import Outcome
+
+__all__ = [
+    "AuthError",
+    "ConfigError",
+    "ConflictError",
+    "DeadlineError",
+    "DefinitionError",
+    "DroppedError",
+    "EmptyError",
+    "FailedError",
+    "InputError",
+    "LimitError",
+    "OutputError",
+    "ProtocolError",
+    "RateLimitError",
+    "RefusedError",
+    "RunCancelled",
+    "RunError",
+    "ServerError",
+    "ServiceError",
+    "SetupError",
+    "StatusError",
+    "StoppedError",
+    "StorageError",
+    "ToolError",
+    "ToolstoneError",
+    "TransportError",
+    "TruncatedError",
+    "Unsupported",
+    "UsageError",
+]
+
+Kind = Literal[
+    "config",
+    "auth",
+    "transport",
+    "protocol",
+    "model",
+    "validation",
+    "policy",
+    "tool",
+    "limit",
+    "storage",
+    "cancelled",
+]
+
+
+class ToolstoneError(Exception):
+    """Whatever toolstone raises is one of these.
+
+    Attributes:
+        kind: The failure in one word, one of `Kind`.
+        retryable: Whether doing the same again may succeed.
+    """
+
+    kind: Kind = "config"
+    retryable: bool = False
+    _kept: ClassVar[tuple[str, ...]] = ("kind", "retryable")
+    """What a pickle or a copy carries besides the message: never bodies, keys or a run."""
+
+    def __reduce__(self) -> tuple[Callable[..., ToolstoneError], tuple[Any, ...]]:
+        kept = {name: getattr(self, name) for name in self._kept if hasattr(self, name)}
+        return _rebuild, (type(self), str(self), kept)
+
+
+def _rebuild(kind: type[ToolstoneError], message: str, kept: dict[str, Any]) -> ToolstoneError:
+    error = kind.__new__(kind, message)
+    error.args = (message,)
+    error.__dict__.update(kept)
+    return error
+
+
+class UsageError(ToolstoneError):
+    """Something in the calling code is wrong."""
+
+
+class DefinitionError(UsageError, TypeError):
+    """A tool, a schema or an agent that cannot be; says which, and the mend."""
+
+    kind = "validation"
+
+
+class InputError(UsageError, ValueError):
+    """An argument that cannot be: of `run`, `settle`, `Toolbox.pick` ..."""
+
+    kind = "validation"
+
+
+class Unsupported(UsageError):  # noqa: N818  it says what the endpoint does not do
+    """The endpoint cannot do this; nothing was sent. The message names the alternative."""
+
+
+class SetupError(ToolstoneError):
+    """Something around the code is wrong: environment, installation, disk."""
+
+
+class ConfigError(SetupError):
+    """A model string, key, URL or extra that is missing or malformed. Values are not echoed."""
+
+
+class StorageError(SetupError):
+    """A ledger cannot be read or written."""
+
+    kind = "storage"
+
+
+class ConflictError(StorageError):
+    """Somebody else has written this session meanwhile; nothing of this write was kept."""
+
+    retryable = True
+
+
+class ServiceError(ToolstoneError):
+    """The other side did not answer as it should.
+
+    Attributes:
+        phase: Where it happened: `connect`, `send`, `headers`, `body`, `stream` or `response`.
+        outcome: `none` (nothing was done), `partial` (something arrived) or `unknown`.
+        attempts: How many times the request was sent.
+        elapsed: Seconds from the first attempt to this error.
+        request_id: The service's own id of the request, for its support.
+        status: The HTTP status, if one arrived.
+        code: The service's error code, if it gave one.
+        retry_after: Seconds the service asked to wait.
+        body: The start of what arrived, out of `repr` and pickles.
+        notes: What earlier attempts cost, for the ledger.
+    """
+
+    kind = "transport"
+    _kept = (
+        *ToolstoneError._kept,  # noqa: SLF001  a subclass extends the list
+        "phase",
+        "outcome",
+        "attempts",
+        "elapsed",
+        "request_id",
+        "status",
+        "code",
+        "retry_after",
+    )
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        phase: str = "response",
+        outcome: Literal["none", "partial", "unknown"] = "none",
+        retryable: bool | None = None,
+        status: int | None = None,
+        code: str | None = None,
+        request_id: str | None = None,
+        retry_after: float | None = None,
+        body: bytes = b"",
+    ) -> None:
+        super().__init__(message)
+        self.phase = phase
+        self.outcome = outcome
+        if retryable is not None:
+            self.retryable = retryable
+        self.status = status
+        self.code = code
+        self.request_id = request_id
+        self.retry_after = retry_after
+        self.body = body
+        self.attempts = 1
+        self.elapsed = 0.0
+        self.notes: tuple[Noted, ...] = ()
+
+
+class TransportError(ServiceError):
+    """No whole answer arrived: refused, reset, cut off, TLS, a proxy in between."""
+
+    retryable = True
+
+
+class DeadlineError(TransportError, TimeoutError):
+    """No whole answer arrived in time; the message names the deadline that passed."""
+
+
+class ProtocolError(ServiceError):
+    """An answer arrived that is not what was asked for."""
+
+    kind = "protocol"
+
+
+class LimitError(ServiceError):
+    """More arrived than a limit allows; the message names the limit in `toolstone.limits`."""
+
+    kind = "limit"
+
+
+class StatusError(ServiceError):
+    """The service said no: an HTTP status, an `error` event or `response.failed`."""
+
+    kind = "model"
+
+
+class AuthError(StatusError):
+    """The service does not know who asks, or does not let them (401, 403)."""
+
+    kind = "auth"
+
+
+class RateLimitError(StatusError):
+    """Too much asked at once, or a quota used up (429)."""
+
+    retryable = True
+
+
+class ServerError(StatusError):
+    """The service broke or is overloaded (5xx and its like)."""
+
+    retryable = True
+
+
+class RunError(ToolstoneError):
+    """A run that did not complete. It carries the run so far, and says how to go on.
+
+    Attributes:
+        result: The run so far as a `Result`: facts, items, partial text, usage of all attempts,
+            the calls that took effect. Out of `repr` and pickles.
+        session: The session to hand to `resume`.
+        outcome: The outcome in one word.
+    """
+
+    kind = "model"
+    outcome: ClassVar[Outcome]
+    _kept = (*ToolstoneError._kept, "session")  # noqa: SLF001  a subclass extends the list
+
+    def __init__(self, message: str, *, result: Any = None, session: str | None = None) -> None:
+        super().__init__(message)
+        self.result = result
+        self.session = session
+
+
+class TruncatedError(RunError):
+    """The answer was cut at a token limit. Nothing of it was executed."""
+
+    outcome = "truncated"
+
+
+class RefusedError(RunError):
+    """The model, or a content filter, declined."""
+
+    outcome = "refused"
+
+
+class EmptyError(RunError):
+    """The service reported success without text or calls, also when asked again."""
+
+    outcome = "empty"
+
+
+class FailedError(RunError):
+    """The other side failed for good; `__cause__` tells why."""
+
+    outcome = "failed"
+
+
+class OutputError(FailedError):
+    """The answer did not fit the output type, also when told where.
+
+    Attributes:
+        problems: One sentence for each thing wrong: path and reason.
+    """
+
+    kind = "validation"
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        result: Any = None,
+        session: str | None = None,
+        problems: Sequence[str] = (),
+    ) -> None:
+        super().__init__(message, result=result, session=session)
+        self.problems = tuple(problems)
+
+
+class DroppedError(RunError):
+    """The answer broke off on its way: there was no terminal event."""
+
+    kind = "transport"
+    outcome = "dropped"
+    retryable = True
+
+
+class StoppedError(RunError):
+    """A limit stopped the run: budget, turns, or the same calls again and again."""
+
+    kind = "limit"
+    outcome = "stopped"
+
+
+class RunCancelled(RunError):  # noqa: N818  it is told apart from asyncio.CancelledError by name
+    """The run was stopped through its own cancel token."""
+
+    kind = "cancelled"
+    outcome = "cancelled"
+
+
+class ToolError(ToolstoneError):
+    """Raise it in a tool: its text reaches the model word for word.
+
+    Example:
+        raise ToolError("no such city; known are Paris and Rome")
+    """
+
+    kind = "tool"

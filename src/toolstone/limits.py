@@ -1,0 +1,77 @@
+"""Every default limit, in one place: what is bounded, and by how much.
+
+Each is a default. Where a limit can be changed, the name of the parameter stands beside it.
+Sizes are bytes, times are seconds, unless the comment says otherwise.
+"""
+
+from typing import Final
+
+KIB: Final = 1024
+MIB: Final = 1024 * KIB
+
+# One run (`Budget`, `Agent`).
+RUN_REQUESTS: Final = 32  # requests to the model; Budget(requests=)
+IDENTICAL_TURNS: Final = 3  # the same calls so many turns in a row: warned, then stopped
+OUTPUT_REASKS: Final = 2  # an answer that does not validate is asked for again; Agent(reasks=)
+EMPTY_REASKS: Final = 1  # an empty answer is asked for again
+UNNAMED_SESSIONS: Final = 1_000  # unfinished runs without a session name kept in memory
+KEPT_EXCHANGES: Final = 64  # exact requests and responses kept on a result
+KEPT_EXCHANGE_BYTES: Final = 32 * MIB  # and their size in all
+
+# One turn (`Agent(concurrency=)`).
+CALLS_PER_TURN: Final = 128  # further calls are answered "limit"
+SYNC_THREADS: Final = 64  # threads for blocking tools, in the process
+STREAM_BACKLOG: Final = 64  # batches of events a slow reader may fall behind
+
+# One tool call (`@tool(...)`).
+TOOL_SECONDS: Final = 60.0  # timeout=
+TOOL_RETRY_WAIT: Final = 0.2  # first pause between attempts of a tool, doubled each time
+TOOL_RETRY_WAIT_MAX: Final = 10.0
+TOOL_RESULT_BYTES: Final = 256 * KIB  # shown to the model; cut with a marker
+ARGUMENTS_BYTES: Final = MIB
+JSON_DEPTH: Final = 128
+INTEGER_DIGITS: Final = 400
+CANCEL_GRACE: Final = 1.0  # how long a cancelled tool may take to stop
+
+# One tool definition.
+TOOL_NAME: Final = r"[A-Za-z0-9_-]{1,64}"
+DESCRIPTION_BYTES: Final = 4 * KIB
+SCHEMA_BYTES: Final = 256 * KIB
+SCHEMA_DEPTH: Final = 32
+SCHEMA_NODES: Final = 2_000
+PATTERN_CHARACTERS: Final = 1_000
+
+# The strict subset (responses-api.md §8.1, latest documentation).
+STRICT_PROPERTIES: Final = 5_000
+STRICT_DEPTH: Final = 10
+STRICT_CHARACTERS: Final = 120_000
+STRICT_ENUM_VALUES: Final = 1_000
+STRICT_LONG_ENUM: Final = 250
+STRICT_LONG_ENUM_CHARACTERS: Final = 15_000
+
+# One HTTP exchange (`Deadlines`, `Retry`).
+CONNECT_SECONDS: Final = 5.0
+IDLE_SECONDS: Final = 300.0  # between semantic events of a stream; reasoning models are silent long
+TOTAL_SECONDS: Final = 600.0  # one attempt, reading time only
+ATTEMPTS: Final = 3  # of one request, the first included
+RETRY_WAIT: Final = 0.5  # first pause, doubled each time, full jitter
+RETRY_WAIT_MAX: Final = 8.0
+RETRY_AFTER_MAX: Final = 60.0  # a server that asks for more is an error
+RETRY_QUOTA: Final = 500  # tokens shared by the requests of a client (AWS standard retry rules)
+RETRY_COST: Final = 14  # a retry takes so many
+BODY_BYTES: Final = 32 * MIB
+ERROR_BODY_BYTES: Final = 64 * KIB
+DECOMPRESSION_RATIO: Final = 100
+DECOMPRESSED_BYTES: Final = 64 * MIB
+EVENT_BYTES: Final = 8 * MIB  # one line or event of a stream
+EVENTS_PER_RESPONSE: Final = 1_000_000
+CONNECTIONS: Final = 100  # open at once to one origin, for each event loop
+
+# Stored things.
+SESSION_NAME: Final = r"[A-Za-z0-9_-]{1,64}"
+BUSY_SECONDS: Final = 10.0  # how long a ledger waits for another process's write
+MAX_OUTPUT_TOKENS_MIN: Final = 16  # the least the service accepts (responses-api.md §2)
+
+# The endpoint on this machine (`toolstone.local`).
+LOCAL_RESPONSES_KEPT: Final = 256  # responses that previous_response_id can go on from
+LOCAL_TURNS_KEPT: Final = 1_000  # turns a script remembers having been asked

@@ -1,0 +1,62 @@
+"""A Responses endpoint on your own machine: for tests, for examples, and to begin with."""
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from toolstone.local.brain import Brain, Piece, RefusalError, Turn, Usage
+    from toolstone.local.brains.answers import (
+        Answer,
+        answer,
+        call,
+        empty,
+        error,
+        failed,
+        incomplete,
+        item,
+        refusal,
+    )
+    from toolstone.local.brains.script import Function, Script
+    from toolstone.local.server import Served, run, serve
+
+__all__ = [
+    "Answer",
+    "Brain",
+    "Function",
+    "Piece",
+    "RefusalError",
+    "Script",
+    "Served",
+    "Turn",
+    "Usage",
+    "answer",
+    "call",
+    "empty",
+    "error",
+    "failed",
+    "incomplete",
+    "item",
+    "refusal",
+    "run",
+    "serve",
+]
+
+_HOMES = {
+    "toolstone.local.brain": ("Brain", "Piece", "RefusalError", "Turn", "Usage"),
+    "toolstone.local.brains.answers": (
+        *("Answer", "answer", "call", "empty", "error", "failed", "incomplete", "item", "refusal"),
+    ),
+    "toolstone.local.brains.script": ("Function", "Script"),
+    "toolstone.local.server": ("Served", "run", "serve"),
+}
+_HOME = {name: home for home, names in _HOMES.items() for name in names}
+
+
+def __getattr__(name: str) -> Any:
+    """Load a name when it is first asked for."""
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    import importlib  # noqa: PLC0415  only when a name is asked for
+
+    value = getattr(importlib.import_module(_HOME[name]), name)
+    globals()[name] = value
+    return value

@@ -1,0 +1,207 @@
+"""What a scripted answer can be, and how it is recited piece by piece."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal, TypeAlias
+
+from toolstone.errors import ConfigError
+from toolstone.local.brain import (
+    Arguments,
+    Call,
+    Decline,
+    End,
+    Item,
+    Message,
+    Piece,
+    RefusalError,
+    Text,
+    Turn,
+    Usage,
+)
+
+__all__ = [
+    "Answer",
+    "Say",
+    "Scripted",
+    "answer",
+    "call",
+    "empty",
+    "error",
+    "failed",
+    "incomplete",
+    "item",
+    "recite",
+    "refusal",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Scripted:
+    """A call the script makes. `arguments` is the JSON text as it shall stand on the wire."""
+
+    name: str
+    arguments: str = "{}"
+    call_id: str | None = None
+
+
+Part: TypeAlias = str | Scripted | Decline | Item | Mapping[str, Any]
+"""Text, a call, a refusal, an item of any type, or a dict that is said as JSON text."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """One answer of a script, in full.
+
+    Args:
+        parts: What it says, in order.
+        status: How it ends.
+        reason: Why it is incomplete.
+        fault: Of a failed answer, `{"code", "message"}`.
+        refused: Answer with this HTTP error instead.
+        usage: The tokens to report; counted from the text's length if not given.
+        delay: Seconds before the first piece.
+        pause: Seconds between pieces.
+        chunk: Characters in a piece.
+    """
+
+    parts: Sequence[Part] = ()
+    status: Literal["completed", "incomplete", "failed"] = "completed"
+    reason: str | None = None
+    fault: Mapping[str, str] | None = None
+    refused: RefusalError | None = field(default=None, compare=False)
+    usage: Usage | None = None
+    delay: float = 0.0
+    pause: float = 0.0
+    chunk: int = 12
+
+
+Say: TypeAlias = Part | Answer | Sequence[Part]
+"""What may stand for an answer: one part, several, or the answer in full."""
+
+
+def answer(
+    *parts: Part,
+    usage: Usage | None = None,
+    delay: float = 0.0,
+    pause: float = 0.0,
+    chunk: int = 12,
+) -> Answer:
+    """Say these parts, slowly or with these tokens reported."""
+    return Answer(parts, usage=usage, delay=delay, pause=pause, chunk=chunk)
+
+
+def call(name: str, /, **arguments: Any) -> Scripted:
+    """Call a function: `call("weather", city="Paris")`."""
+    return Scripted(name, json.dumps(arguments, ensure_ascii=False))
+
+
+def item(**fields: Any) -> Item:
+    """Say an output item as it is, of any type: `item(type="reasoning", summary=[])`."""
+    return Item(fields)
+
+
+def refusal(text: str) -> Decline:
+    """Decline: a `refusal` part instead of text, in a response that is completed."""
+    return Decline(text)
+
+
+def empty() -> Answer:
+    """Complete with no output at all."""
+    return Answer()
+
+
+def incomplete(*parts: Part, reason: str = "max_output_tokens") -> Answer:
+    """Break off after these parts; the last one is incomplete."""
+    return Answer(parts, status="incomplete", reason=reason)
+
+
+def failed(*parts: Part, code: str = "server_error", message: str = "the script fails") -> Answer:
+    """Answer 200 and fail after these parts, as `response.failed`."""
+    return Answer(parts, status="failed", fault={"code": code, "message": message})
+
+
+def error(  # noqa: PLR0913  the fields of the envelope and what carries it
+    status: int,
+    code: str | None = None,
+    message: str = "the script refuses",
+    param: str | None = None,
+    *,
+    headers: Mapping[str, str] | None = None,
+    body: bytes | None = None,
+) -> Answer:
+    """Answer with an HTTP error in OpenAI's envelope, or with `body` byte for byte."""
+    refused = RefusalError(status, code, message, param, headers=headers, body=body)
+    return Answer(refused=refused)
+
+
+async def recite(said: Say, turn: Turn) -> AsyncIterator[Piece]:
+    """Give an answer piece by piece, its delays kept, `End` last."""
+    whole = whole_answer(said)
+    if whole.delay:
+        await asyncio.sleep(whole.delay)
+    if whole.refused is not None:
+        raise whole.refused
+    for part in whole.parts:
+        for piece in _pieces(part, whole.chunk):
+            yield piece
+            if whole.pause:
+                await asyncio.sleep(whole.pause)
+    usage = whole.usage or _estimate(turn, whole.parts)
+    yield End(usage, whole.status, whole.reason, whole.fault)
+
+
+def whole_answer(said: Say) -> Answer:
+    """Spell out what stands for an answer.
+
+    Raises:
+        ConfigError: It is nothing a script can say.
+    """
+    if isinstance(said, Answer):
+        return said
+    if isinstance(said, str | Scripted | Decline | Item | Mapping):
+        return Answer((said,))
+    if isinstance(said, Sequence):
+        for part in said:
+            if not isinstance(part, str | Scripted | Decline | Item | Mapping):
+                raise ConfigError(_unsayable(part))
+        return Answer(tuple(said))
+    raise ConfigError(_unsayable(said))
+
+
+def _unsayable(part: object) -> str:
+    return (
+        f"a script cannot say a {type(part).__name__}; "
+        "give text, call(...), a dict for JSON, a list of these, or answer(...)"
+    )
+
+
+def _pieces(part: Part, chunk: int) -> Iterator[Piece]:
+    match part:
+        case Item():
+            yield part
+        case Scripted(name, arguments, call_id):
+            yield Call(name, call_id)
+            yield from (Arguments(cut) for cut in _cuts(arguments, chunk))
+        case Decline(delta):
+            yield Message()
+            yield from (Decline(cut) for cut in _cuts(delta, chunk))
+        case str():
+            yield Message()
+            yield from (Text(cut) for cut in _cuts(part, chunk))
+        case _:
+            yield Message()
+            text = json.dumps(part, ensure_ascii=False)
+            yield from (Text(cut) for cut in _cuts(text, chunk))
+
+
+def _cuts(text: str, size: int) -> Iterator[str]:
+    yield from (text[at : at + size] for at in range(0, len(text) or 1, max(size, 1)))
+
+
+def _estimate(turn: Turn, parts: Sequence[Part]) -> Usage:
+    """Count four characters of JSON as one token: steady, and never zero for something said."""
+    read = json.dumps([list(turn.items), turn.instructions, turn.body.get("tools")], default=str)
+    written = sum(len(str(part)) for part in parts)
+    return Usage(-(-len(read) // 4), -(-written // 4))

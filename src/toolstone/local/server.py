@@ -1,0 +1,159 @@
+"""A brain is put behind a loopback address: in a thread of this process, or for as long as it runs."""
+
+import asyncio
+import ipaddress
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from toolstone.errors import ConfigError
+from toolstone.local.brain import Brain
+
+if TYPE_CHECKING:
+    from uvicorn import Server
+
+__all__ = ["Served", "run", "serve"]
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """Where an endpoint answers."""
+
+    base_url: str
+    """Ends in `/v1`; what a client takes as its base URL."""
+
+
+@contextmanager
+def serve(brain: Brain, *, host: str = "127.0.0.1", port: int = 0) -> Iterator[Served]:
+    """Serve a brain from a thread of this process until the block is left.
+
+    Args:
+        brain: What answers; it is closed at the end.
+        host: A loopback address; the endpoint has no keys, so it stays on this machine.
+        port: 0 takes a free one.
+
+    Raises:
+        ConfigError: The extra is missing, or the address cannot be used.
+
+    Example:
+        with serve(Script(["hello"])) as endpoint:
+            client = OpenAI(base_url=endpoint.base_url, api_key="none")
+    """
+    server, listener = _prepare(brain, host, port)
+    ready, thread = threading.Event(), None
+    with listener:
+        thread = threading.Thread(
+            target=_serve_until_told, args=(server, listener, ready), name="toolstone-local"
+        )
+        thread.start()
+        ready.wait()
+        try:
+            if not server.started:
+                raise ConfigError("the endpoint did not start; see the log of 'uvicorn.error'")
+            yield Served(_base_url(listener))
+        finally:
+            server.should_exit = True
+            thread.join()
+
+
+def run(
+    brain: Brain,
+    *,
+    host: str = "127.0.0.1",
+    port: int = 0,
+    ready: Callable[[str, Callable[[], None]], None] | None = None,
+) -> None:
+    """Serve a brain from this thread until a signal (Ctrl-C, SIGTERM) or `ready`'s stop ends it.
+
+    Args:
+        brain: What answers; it is closed at the end.
+        host: A loopback address.
+        port: 0 takes a free one.
+        ready: Called once it answers, with the base URL and a function that stops it; the function may
+            be called from any thread.
+
+    Raises:
+        ConfigError: The extra is missing, or the address cannot be used.
+    """
+    server, listener = _prepare(brain, host, port)
+    with listener:
+        started = threading.Event()
+
+        async def serving() -> None:
+            task = asyncio.create_task(server.serve(sockets=[listener]))
+            await _until_started(server, task, started)
+            if ready is not None and server.started:
+                ready(_base_url(listener), lambda: setattr(server, "should_exit", True))
+            await task
+
+        asyncio.run(serving())
+
+
+def _prepare(brain: Brain, host: str, port: int) -> "tuple[Server, socket.socket]":
+    _check_loopback(host)
+    try:
+        import uvicorn  # noqa: PLC0415  an extra, loaded at first use
+
+        from toolstone.local.app import make_app  # noqa: PLC0415  it needs the extra
+    except ImportError as error:
+        raise ConfigError(
+            f"the local endpoint needs {error.name!r}; run: pip install 'toolstone[local]'"
+        ) from error
+    config = uvicorn.Config(
+        make_app(brain),
+        log_config=None,
+        access_log=False,
+        ws="none",
+        lifespan="on",
+        server_header=False,
+        timeout_graceful_shutdown=1,
+    )
+    return uvicorn.Server(config), _listen(host, port)
+
+
+def _check_loopback(host: str) -> None:
+    try:
+        loopback = host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        loopback = False
+    if not loopback:
+        raise ConfigError(
+            f"host {host!r} is not a loopback address; the endpoint has no keys, "
+            "so it answers on 127.0.0.1, ::1 or localhost only"
+        )
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    try:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        return socket.create_server(found[4][:2], family=found[0])
+    except (OSError, OverflowError) as error:
+        raise ConfigError(f"cannot listen on {host}:{port}: {error}") from error
+
+
+def _base_url(listener: socket.socket) -> str:
+    host, port = listener.getsockname()[:2]
+    return f"http://[{host}]:{port}/v1" if ":" in host else f"http://{host}:{port}/v1"
+
+
+def _serve_until_told(server: "Server", listener: socket.socket, ready: threading.Event) -> None:
+    async def serving() -> None:
+        task = asyncio.create_task(server.serve(sockets=[listener]))
+        await _until_started(server, task, ready)
+        await task
+
+    try:
+        asyncio.run(serving())
+    finally:
+        ready.set()
+
+
+async def _until_started(
+    server: "Server", task: "asyncio.Task[None]", ready: threading.Event
+) -> None:
+    while not (server.started or task.done()):
+        await asyncio.sleep(0.002)
+    ready.set()

@@ -1,0 +1,233 @@
+"""What can be plugged in: Model, Ledger, Observer; and the Request and Response between them."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
+from typing import TYPE_CHECKING, Any, Final, Literal, Protocol, runtime_checkable
+
+from toolstone.items import FunctionCall, Message
+from toolstone.usage import Usage
+
+if TYPE_CHECKING:
+    from toolstone.events import Delta, Fact, Noted, Record
+    from toolstone.items import Item
+
+__all__ = [
+    "Emit",
+    "Ledger",
+    "Model",
+    "Observer",
+    "OutputFormat",
+    "Profile",
+    "Request",
+    "Response",
+    "Settings",
+    "ToolSpec",
+]
+
+Emit = Callable[[Sequence["Delta"]], Awaitable[None]]
+"""Where a model puts what is fleeting: all deltas of one network read at once."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ToolSpec:
+    """A tool as the model sees it. Compared by identity, so that renderings can be cached."""
+
+    name: str
+    description: str
+    parameters: Mapping[str, Any]
+    """JSON Schema of the arguments object."""
+    strict: bool
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class OutputFormat:
+    """The schema an answer must fit, for endpoints that enforce one (`text.format`)."""
+
+    name: str
+    schema: Mapping[str, Any]
+    strict: bool
+    description: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Parameters of a request; what is None is not sent (responses-api.md §2).
+
+    Attributes:
+        temperature: 0 to 2.
+        top_p: 0 to 1.
+        max_output_tokens: At least 16; hidden reasoning counts too.
+        tool_choice: `auto`, `none`, `required`, a tool's name, or the object of §7. A choice that
+            forces a call is reset to `auto` once the call has happened.
+        parallel_tool_calls: Whether the model may make several calls in one turn.
+        effort: Reasoning effort: `none`, `low`, `medium`, `high` ...
+        summary: Reasoning summary: `auto`, `concise`, `detailed`.
+        verbosity: `low`, `medium`, `high`.
+        service_tier: `auto`, `default`, `flex`, `priority` ...
+        store: Whether the service keeps the response; False unless said otherwise.
+        state: `local` replays the history each turn; `server` sends only what is new and names the
+            previous response (implies `store`).
+        include: Extra output, such as `reasoning.encrypted_content`.
+        truncation: `auto` or `disabled`.
+        metadata: Up to 16 pairs of text.
+        safety_identifier: Who the end user is, opaque, up to 64 characters.
+        prompt_cache_key: A hint for cache hits, up to 64 characters.
+        stream: Whether HTTP streams also when nobody watches; None decides by the door used.
+        extra: Body fields of your own, sent as they are and last.
+    """
+
+    temperature: float | None = None
+    top_p: float | None = None
+    max_output_tokens: int | None = None
+    tool_choice: str | Mapping[str, Any] | None = None
+    parallel_tool_calls: bool | None = None
+    effort: str | None = None
+    summary: str | None = None
+    verbosity: str | None = None
+    service_tier: str | None = None
+    store: bool | None = None
+    state: Literal["local", "server"] | None = None
+    include: Sequence[str] | None = None
+    truncation: str | None = None
+    metadata: Mapping[str, str] | None = None
+    safety_identifier: str | None = None
+    prompt_cache_key: str | None = None
+    stream: bool | None = None
+    extra: Mapping[str, Any] = field(default_factory=dict)
+
+    def __or__(self, other: Settings | None) -> Settings:
+        """These settings, with whatever `other` sets in their place."""
+        if other is None:
+            return self
+        said = {f.name: v for f in fields(other) if (v := getattr(other, f.name)) is not None}
+        said["extra"] = {**self.extra, **other.extra}
+        return replace(self, **said)
+
+
+NO_SETTINGS: Final = Settings()
+ONE_REQUEST: Final = Usage(requests=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """What an endpoint can and cannot do, as data.
+
+    Attributes:
+        name: The endpoint's name, for messages.
+        output: How it gives structured output: `native` (enforces `text.format`), `tool` (calls a
+            final-answer tool) or `prompted` (is told the schema and trusted to follow).
+        refuses: Parameters the server refuses although toolstone always sends them, such as
+            `store` or `strict`; they are left out.
+        idle: Seconds of silence between semantic events of a stream that are still normal.
+        keeps_item_ids: Whether items go back with the ids they came with.
+        junk: Trailing text after a call's arguments that this endpoint is known to add.
+    """
+
+    name: str = "responses"
+    output: Literal["native", "tool", "prompted"] = "native"
+    refuses: frozenset[str] = frozenset()
+    idle: float | None = None
+    keeps_item_ids: bool = True
+    junk: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What goes to a model."""
+
+    items: Sequence[Item]
+    """The history in order; each item's bytes are rendered once and spliced."""
+    instructions: str | None = None
+    tools: tuple[ToolSpec, ...] = ()
+    """The same tuple object every turn as long as the tools are the same."""
+    tool_choice: str | Mapping[str, Any] | None = None
+    output: OutputFormat | None = None
+    settings: Settings = NO_SETTINGS
+    stream: bool = False
+    """Whether HTTP streams. The response is the same either way."""
+    previous: str | None = None
+    """Id of the response to go on from; `items` then holds only what is new."""
+
+
+@dataclass(frozen=True, slots=True)
+class Response:
+    """What comes back: whole, with a terminal status, or an exception was raised instead."""
+
+    id: str
+    status: str
+    """`completed`, `incomplete`, `failed`, `cancelled`, or a word we do not know."""
+    items: tuple[Item, ...]
+    usage: Usage = ONE_REQUEST
+    model: str = ""
+    reason: str | None = None
+    """`incomplete_details.reason`."""
+    error: Mapping[str, Any] | None = None
+    notes: tuple[Noted, ...] = ()
+    """What the client noticed on the way: failed attempts, parameters dropped, junk stripped."""
+    sent: bytes = b""
+    """The exact body of the request that was answered."""
+    received: bytes = b""
+    """The exact body of the answer; of a stream, the response in its terminal event."""
+
+    @property
+    def text(self) -> str:
+        """The answer: the messages marked `final_answer`, else all of them, joined."""
+        said = [item for item in self.items if type(item) is Message]
+        final = [message for message in said if message.phase == "final_answer"]
+        return "".join(message.text for message in final or said)
+
+    @property
+    def calls(self) -> tuple[FunctionCall, ...]:
+        """The function calls, in order."""
+        return tuple(item for item in self.items if type(item) is FunctionCall)
+
+
+@runtime_checkable
+class Model(Protocol):
+    """Something that answers a request. It may carry a `profile`; without one, the default."""
+
+    async def respond(self, request: Request, emit: Emit, /) -> Response:
+        """Answer the request.
+
+        Whole or not at all: a response has a terminal status. Deltas go to `emit` as they arrive,
+        also when the request does not stream (then none or all at once).
+
+        Raises:
+            ServiceError: The other side did not answer as it should.
+        """
+        ...
+
+
+@runtime_checkable
+class Ledger(Protocol):
+    """Where facts are kept. `toolstone.testing.check_ledger` is its contract as tests."""
+
+    async def load(self, session: str, /) -> Sequence[Record]:
+        """All records of a session in order; empty if there is none.
+
+        Raises:
+            StorageError: It cannot be read.
+        """
+        ...
+
+    async def append(self, session: str, records: Sequence[Record], /) -> None:
+        """Keep records, all or none; the first one's `seq` must be the session's length.
+
+        Returns when they survive what the ledger promises to survive.
+
+        Raises:
+            ConflictError: Somebody else has appended meanwhile.
+            StorageError: It cannot be written.
+        """
+        ...
+
+
+@runtime_checkable
+class Observer(Protocol):
+    """Somebody who watches. What an observer raises is logged and changes nothing."""
+
+    def observe(self, run: str, event: Fact | Delta, /) -> None:
+        """See one event; called in order, on the run's event loop: be quick."""
+        ...

@@ -1,0 +1,62 @@
+"""What a response cost, in tokens; sums over all attempts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+__all__ = ["Usage"]
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Tokens of one or more responses (responses-api.md §3.2).
+
+    Cached and cache-write tokens are part of `input_tokens`, reasoning tokens of `output_tokens`.
+    """
+
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cached_tokens: int = 0
+    cache_write_tokens: int = 0
+    reasoning_tokens: int = 0
+    requests: int = 0
+    """How many responses are counted here."""
+
+    @property
+    def total_tokens(self) -> int:
+        """Input and output together."""
+        return self.input_tokens + self.output_tokens
+
+    def __add__(self, other: Usage) -> Usage:
+        return Usage(
+            self.input_tokens + other.input_tokens,
+            self.output_tokens + other.output_tokens,
+            self.cached_tokens + other.cached_tokens,
+            self.cache_write_tokens + other.cache_write_tokens,
+            self.reasoning_tokens + other.reasoning_tokens,
+            self.requests + other.requests,
+        )
+
+    @classmethod
+    def parse(cls, raw: Mapping[str, Any] | None) -> Usage:
+        """Read a response's `usage`; what is absent, null, negative or no number counts as 0."""
+        if not isinstance(raw, dict):
+            return cls(requests=1)
+        ins, outs = raw.get("input_tokens_details"), raw.get("output_tokens_details")
+        return cls(
+            _count(raw, "input_tokens"),
+            _count(raw, "output_tokens"),
+            _count(ins, "cached_tokens"),
+            _count(ins, "cache_write_tokens"),
+            _count(outs, "reasoning_tokens"),
+            1,
+        )
+
+
+def _count(raw: object, key: str) -> int:
+    found = raw.get(key) if isinstance(raw, dict) else None
+    return found if type(found) is int and found > 0 else 0
