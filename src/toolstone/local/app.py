@@ -4,20 +4,19 @@ import json
 import logging
 import time
 import uuid
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import aclosing, asynccontextmanager
-from typing import Any
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.middleware.trustedhost import TrustedHostMiddleware
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 from toolstone import limits
-from toolstone.local.brain import Brain, Piece, RefusalError, Turn
+from toolstone.local.brain import Brain, End, Piece, RefusalError, Turn
 from toolstone.local.narrate import Event, Narration
 from toolstone.local.request import parse_turn
 from toolstone.local.response import render_response
@@ -28,6 +27,7 @@ __all__ = ["make_app"]
 log = logging.getLogger("toolstone.local")
 
 DONE = b"data: [DONE]\n\n"
+CLIENT_GONE = 499  # nobody reads it; the log does
 LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
 
 
@@ -76,19 +76,19 @@ class Endpoint:
         response = render_response(turn.body, response_id=_new_id("resp"), now=_now())
         narration = Narration(response, new_id=_new_id, clock=_now)
         pieces = aiter(self._brain.answer(turn))
-        first = await anext(pieces)  # what is refused is refused before 200 is said
+        first = await anext(pieces, End())  # what is refused is refused before 200 is said
         told = self._told(turn, narration, first, pieces)
         if turn.body.get("stream"):
             return StreamingResponse(_frames(told), media_type="text/event-stream")
         async with aclosing(told):
             async for _ in told:
                 if await request.is_disconnected():
-                    raise ClientDisconnect
+                    return Response(status_code=CLIENT_GONE)
         return JSONResponse(narration.response, headers=_identity())
 
     async def _told(
         self, turn: Turn, narration: Narration, first: Piece, rest: AsyncIterator[Piece]
-    ) -> AsyncIterator[Sequence[Event]]:
+    ) -> AsyncGenerator[Sequence[Event], None]:
         """Tell the whole answer, batch by batch of events; whatever happens, it ends once."""
         try:
             yield narration.start() + narration.tell(first)
@@ -131,7 +131,7 @@ async def _body(request: Request) -> bytes:
     return b"".join(chunks)
 
 
-async def _frames(told: AsyncIterator[Sequence[Event]]) -> AsyncIterator[bytes]:
+async def _frames(told: AsyncGenerator[Sequence[Event], None]) -> AsyncIterator[bytes]:
     """Frame events for the stream, one write for each."""
     async with aclosing(told):
         async for events in told:

@@ -1,4 +1,4 @@
-"""What thinks behind the local endpoint: the port, what a brain is asked, and the pieces it answers with."""
+"""What thinks behind the local endpoint: the port, what it is asked, the pieces it answers."""
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -152,7 +152,7 @@ class RefusalError(Exception):
         body: Sent instead of the envelope, byte for byte.
     """
 
-    def __init__(  # noqa: PLR0913  the fields of the envelope and what carries it
+    def __init__(
         self,
         status: int,
         code: str | None,

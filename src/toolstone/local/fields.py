@@ -1,4 +1,4 @@
-"""The shape of a request, field by field, as Pydantic models that refuse what the protocol refuses."""
+"""The shape of a request, field by field, as Pydantic models; wrong requests do not fit."""
 
 from typing import Annotated, Any, Literal
 
@@ -29,7 +29,7 @@ def _kind(value: object) -> str:
     return "<text>" if isinstance(value, str) else "<list>"
 
 
-def _named(default: str, known: set[str]) -> Any:  # noqa: ANN401  pydantic takes any callable here
+def _named(default: str, known: set[str]) -> Any:
     def kind(value: object) -> str:
         given = value.get("type", default) if isinstance(value, dict) else default
         return f"<{given}>" if given in known else "<other>"

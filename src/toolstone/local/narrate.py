@@ -42,11 +42,11 @@ class Narration:
             self._event("response.in_progress", response={**self.response, "output": []}),
         ]
 
-    def tell(self, piece: Piece) -> list[Event]:
+    def tell(self, piece: Piece) -> list[Event]:  # noqa: PLR0911  one line for each kind of piece
         """Say one piece.
 
         Raises:
-            ValueError: The piece cannot come here: arguments without a call, anything after the end.
+            ValueError: The piece cannot come here: arguments without a call, or after the end.
         """
         if self.over:
             raise ValueError(f"{type(piece).__name__} came after End; an answer ends once")
@@ -119,7 +119,7 @@ class Narration:
         if self._part is None or not delta:
             return events
         self._part[_PARTS[kind]] += delta
-        extra = {"logprobs": []} if kind == "output_text" else {}
+        extra: Event = {"logprobs": []} if kind == "output_text" else {}
         return [*events, self._of_part(f"response.{kind}.delta", delta=delta, **extra)]
 
     def _of_part(self, kind: str, **fields: Any) -> Event:
@@ -140,7 +140,7 @@ class Narration:
         if part is None:
             return []
         key = _PARTS[part["type"]]
-        extra = {"logprobs": []} if key == "text" else {}
+        extra: Event = {"logprobs": []} if key == "text" else {}
         events = [
             self._of_part(f"response.{part['type']}.done", **{key: part[key]}, **extra),
             self._of_part("response.content_part.done", part=dict(part)),

@@ -1,4 +1,4 @@
-"""A request body is checked as the real service checks it, and becomes a Turn. Pure but for the store it reads."""
+"""A request body is checked as the real service checks it, and becomes a Turn."""
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
@@ -140,7 +140,7 @@ def _conversation(body: Mapping[str, Any], store: Store) -> Items:
         if found is None:
             refuse(
                 "previous_response_not_found",
-                "no stored response has this id; it was made with store=false, forgotten or never here",
+                "no stored response has this id: made with store=false, forgotten, or never here",
                 "previous_response_id",
             )
         earlier = found

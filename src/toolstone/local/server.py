@@ -1,4 +1,4 @@
-"""A brain is put behind a loopback address: in a thread of this process, or for as long as it runs."""
+"""A brain is put behind a loopback address: in a thread, or as all that this process does."""
 
 import asyncio
 import ipaddress
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from uvicorn import Server
 
 __all__ = ["Served", "run", "serve"]
+
+_SILENT = "the endpoint did not start; the logger 'uvicorn.error' says why"
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,16 +45,16 @@ def serve(brain: Brain, *, host: str = "127.0.0.1", port: int = 0) -> Iterator[S
             client = OpenAI(base_url=endpoint.base_url, api_key="none")
     """
     server, listener = _prepare(brain, host, port)
-    ready, thread = threading.Event(), None
+    ready = threading.Event()
+    thread = threading.Thread(
+        target=_serve_until_told, args=(server, listener, ready), name="toolstone-local"
+    )
     with listener:
-        thread = threading.Thread(
-            target=_serve_until_told, args=(server, listener, ready), name="toolstone-local"
-        )
         thread.start()
         ready.wait()
         try:
             if not server.started:
-                raise ConfigError("the endpoint did not start; see the log of 'uvicorn.error'")
+                raise ConfigError(_SILENT)
             yield Served(_base_url(listener))
         finally:
             server.should_exit = True
@@ -72,24 +74,25 @@ def run(
         brain: What answers; it is closed at the end.
         host: A loopback address.
         port: 0 takes a free one.
-        ready: Called once it answers, with the base URL and a function that stops it; the function may
+        ready: Called once it answers, with the base URL and a function that stops it, which may
             be called from any thread.
 
     Raises:
         ConfigError: The extra is missing, or the address cannot be used.
     """
     server, listener = _prepare(brain, host, port)
+
+    def stop() -> None:
+        server.should_exit = True
+
+    def started() -> None:
+        if ready is not None and server.started:
+            ready(_base_url(listener), stop)
+
     with listener:
-        started = threading.Event()
-
-        async def serving() -> None:
-            task = asyncio.create_task(server.serve(sockets=[listener]))
-            await _until_started(server, task, started)
-            if ready is not None and server.started:
-                ready(_base_url(listener), lambda: setattr(server, "should_exit", True))
-            await task
-
-        asyncio.run(serving())
+        asyncio.run(_serving(server, listener, started))
+    if not server.started:
+        raise ConfigError(_SILENT)
 
 
 def _prepare(brain: Brain, host: str, port: int) -> "tuple[Server, socket.socket]":
@@ -140,20 +143,15 @@ def _base_url(listener: socket.socket) -> str:
 
 
 def _serve_until_told(server: "Server", listener: socket.socket, ready: threading.Event) -> None:
-    async def serving() -> None:
-        task = asyncio.create_task(server.serve(sockets=[listener]))
-        await _until_started(server, task, ready)
-        await task
-
     try:
-        asyncio.run(serving())
+        asyncio.run(_serving(server, listener, ready.set))
     finally:
         ready.set()
 
 
-async def _until_started(
-    server: "Server", task: "asyncio.Task[None]", ready: threading.Event
-) -> None:
-    while not (server.started or task.done()):
+async def _serving(server: "Server", listener: socket.socket, started: Callable[[], None]) -> None:
+    task = asyncio.create_task(server.serve(sockets=[listener]))
+    while not (server.started or task.done()):  # noqa: ASYNC110  uvicorn has no event for it
         await asyncio.sleep(0.002)
-    ready.set()
+    started()
+    await task

@@ -1,1 +1,1 @@
-"""The brains that come with the endpoint: one that follows a script, and one that is a real model."""
+"""The brains that come with the endpoint: a script, and a real small model."""

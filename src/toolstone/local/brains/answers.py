@@ -122,7 +122,7 @@ def failed(*parts: Part, code: str = "server_error", message: str = "the script 
     return Answer(parts, status="failed", fault={"code": code, "message": message})
 
 
-def error(  # noqa: PLR0913  the fields of the envelope and what carries it
+def error(
     status: int,
     code: str | None = None,
     message: str = "the script refuses",

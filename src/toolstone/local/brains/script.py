@@ -42,7 +42,8 @@ class Script:
 
     Args:
         answers: Text, `call(...)`, a dict for JSON, a list of these for several in one turn, or
-            `answer(...)`, `incomplete(...)`, `failed(...)`, `refusal(...)`, `empty()`, `error(...)`.
+            `answer(...)`, `incomplete(...)`, `failed(...)`, `refusal(...)`, `empty()`,
+            `error(...)`.
         by: How the answer is chosen.
 
     Attributes:
