@@ -113,13 +113,13 @@ class UsageError(ToolstoneError):
 class DefinitionError(UsageError, TypeError):
     """A tool, a schema or an agent that cannot be; says which, and the mend."""
 
-    kind = "validation"
+    kind: Kind = "validation"
 
 
 class InputError(UsageError, ValueError):
     """An argument that cannot be: of `run`, `settle`, `Toolbox.pick` ..."""
 
-    kind = "validation"
+    kind: Kind = "validation"
 
 
 class Unsupported(UsageError):  # noqa: N818  it says what the endpoint does not do
@@ -137,7 +137,7 @@ class ConfigError(SetupError):
 class StorageError(SetupError):
     """A ledger cannot be read or written."""
 
-    kind = "storage"
+    kind: Kind = "storage"
 
 
 class ConflictError(StorageError):
@@ -162,7 +162,7 @@ class ServiceError(ToolstoneError):
         notes: What earlier attempts cost, for the ledger.
     """
 
-    kind = "transport"
+    kind: Kind = "transport"
     _kept = (
         *ToolstoneError._kept,  # noqa: SLF001  a subclass extends the list
         "phase",
@@ -175,7 +175,7 @@ class ServiceError(ToolstoneError):
         "retry_after",
     )
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  what is known of a failure differs by phase
         self,
         message: str,
         *,
@@ -201,6 +201,7 @@ class ServiceError(ToolstoneError):
         self.attempts = 1
         self.elapsed = 0.0
         self.notes: tuple[Noted, ...] = ()
+        self.partial: Any = None
 
 
 class TransportError(ServiceError):
@@ -216,25 +217,25 @@ class DeadlineError(TransportError, TimeoutError):
 class ProtocolError(ServiceError):
     """An answer arrived that is not what was asked for."""
 
-    kind = "protocol"
+    kind: Kind = "protocol"
 
 
 class LimitError(ServiceError):
     """More arrived than a limit allows; the message names the limit in `toolstone.limits`."""
 
-    kind = "limit"
+    kind: Kind = "limit"
 
 
 class StatusError(ServiceError):
     """The service said no: an HTTP status, an `error` event or `response.failed`."""
 
-    kind = "model"
+    kind: Kind = "model"
 
 
 class AuthError(StatusError):
     """The service does not know who asks, or does not let them (401, 403)."""
 
-    kind = "auth"
+    kind: Kind = "auth"
 
 
 class RateLimitError(StatusError):
@@ -259,8 +260,8 @@ class RunError(ToolstoneError):
         outcome: The outcome in one word.
     """
 
-    kind = "model"
-    outcome: ClassVar[Outcome]
+    kind: Kind = "model"
+    outcome: ClassVar[Outcome] = "failed"
     _kept = (*ToolstoneError._kept, "session")  # noqa: SLF001  a subclass extends the list
 
     def __init__(self, message: str, *, result: Any = None, session: str | None = None) -> None:
@@ -300,7 +301,7 @@ class OutputError(FailedError):
         problems: One sentence for each thing wrong: path and reason.
     """
 
-    kind = "validation"
+    kind: Kind = "validation"
 
     def __init__(
         self,
@@ -317,7 +318,7 @@ class OutputError(FailedError):
 class DroppedError(RunError):
     """The answer broke off on its way: there was no terminal event."""
 
-    kind = "transport"
+    kind: Kind = "transport"
     outcome = "dropped"
     retryable = True
 
@@ -325,14 +326,14 @@ class DroppedError(RunError):
 class StoppedError(RunError):
     """A limit stopped the run: budget, turns, or the same calls again and again."""
 
-    kind = "limit"
+    kind: Kind = "limit"
     outcome = "stopped"
 
 
 class RunCancelled(RunError):  # noqa: N818  it is told apart from asyncio.CancelledError by name
     """The run was stopped through its own cancel token."""
 
-    kind = "cancelled"
+    kind: Kind = "cancelled"
     outcome = "cancelled"
 
 
@@ -343,4 +344,4 @@ class ToolError(ToolstoneError):
         raise ToolError("no such city; known are Paris and Rome")
     """
 
-    kind = "tool"
+    kind: Kind = "tool"

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import cache
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
 from toolstone.errors import StorageError
 from toolstone.items import CallKey, Item  # noqa: TC001  pydantic reads the annotations
@@ -56,6 +56,8 @@ OutcomeName = Literal[
     "stopped",
     "cancelled",
 ]
+
+NO_USAGE: Final = Usage()
 
 # ---------------------------------------------------------------------------------------- facts
 
@@ -109,7 +111,7 @@ class Answered:
     response: str
     status: str
     items: tuple[Item, ...]
-    usage: Usage = Usage()
+    usage: Usage = NO_USAGE
     model: str = ""
     reason: str | None = None
     """Why it is incomplete: `max_output_tokens`, `content_filter`, ..."""
@@ -153,7 +155,7 @@ class Ruled:
 
 @dataclass(frozen=True, slots=True)
 class Noted:
-    """Something worth knowing: a failed attempt and its usage, a parameter dropped, junk stripped."""
+    """Worth knowing: a failed attempt and its usage, a dropped parameter, stripped junk."""
 
     what: str
     """One word: `attempt`, `dropped_parameter`, `stripped`, `warning`, `dropped` ..."""
@@ -292,7 +294,7 @@ def decode_record(line: bytes | str) -> Record:
         raise StorageError("a stored fact has no version 'v'; it was not written by toolstone")
     if data["v"] > FORMAT:
         raise StorageError(
-            f"a stored fact has version {data['v']}, this toolstone reads up to {FORMAT}; upgrade it"
+            f"a stored fact has version {data['v']}; this toolstone reads up to {FORMAT}: upgrade"
         )
     seq, at, run = data.get("seq"), data.get("at"), data.get("run")
     if type(seq) is not int or not isinstance(at, int | float) or not isinstance(run, str):

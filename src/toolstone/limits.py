@@ -34,6 +34,7 @@ INTEGER_DIGITS: Final = 400
 CANCEL_GRACE: Final = 1.0  # how long a cancelled tool may take to stop
 
 # One tool definition.
+CALL_ID_CHARACTERS: Final = 64  # an id the wire can carry (responses-api.md §4.1)
 TOOL_NAME: Final = r"[A-Za-z0-9_-]{1,64}"
 DESCRIPTION_BYTES: Final = 4 * KIB
 SCHEMA_BYTES: Final = 256 * KIB
@@ -53,6 +54,7 @@ STRICT_LONG_ENUM_CHARACTERS: Final = 15_000
 CONNECT_SECONDS: Final = 5.0
 IDLE_SECONDS: Final = 300.0  # between semantic events of a stream; reasoning models are silent long
 TOTAL_SECONDS: Final = 600.0  # one attempt, reading time only
+DRAIN_SECONDS: Final = 0.1  # after the terminal event of a stream, for its end to arrive too
 ATTEMPTS: Final = 3  # of one request, the first included
 RETRY_WAIT: Final = 0.5  # first pause, doubled each time, full jitter
 RETRY_WAIT_MAX: Final = 8.0
@@ -75,3 +77,9 @@ MAX_OUTPUT_TOKENS_MIN: Final = 16  # the least the service accepts (responses-ap
 # The endpoint on this machine (`toolstone.local`).
 LOCAL_RESPONSES_KEPT: Final = 256  # responses that previous_response_id can go on from
 LOCAL_TURNS_KEPT: Final = 1_000  # turns a script remembers having been asked
+LOCAL_CONTEXT_TOKENS: Final = 8_192  # what the small model was trained to read
+LOCAL_ANSWER_TOKENS: Final = 512  # written when max_output_tokens is not given
+LOCAL_SCORES_KEPT: Final = 4_096  # likelihoods remembered
+LOCAL_STRING_CHARACTERS: Final = 200  # of a string the small model makes up
+LOCAL_ARRAY_ITEMS: Final = 16  # of an array without maxItems
+LOCAL_DEPTH: Final = 12  # of a recursive schema the small model fills

@@ -1,0 +1,1 @@
+"""How one run goes: plan, state, steps, budget, loop, stream. Knows no wire."""

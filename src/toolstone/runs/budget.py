@@ -1,0 +1,234 @@
+"""One budget over requests, tokens, seconds and dollars; checked before each request. Pure.
+
+A request is paid for twice: before it is sent its worst case is *reserved* (input estimated from
+bytes, output as `max_output_tokens`), and when its usage is known the reservation is *settled*. So
+two sub-agents at once cannot both spend the last token, and a crash forgets nothing: a request
+without an answer keeps its reservation.
+
+The estimate is one token for three bytes of the JSON sent. English prose and JSON have about four
+bytes a token, Chinese and Japanese about three: the estimate errs on the high side, by up to 60 %.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final
+
+from toolstone import limits
+from toolstone.errors import DefinitionError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from toolstone.items import CallKey
+    from toolstone.usage import Usage
+
+__all__ = ["Budget", "Left", "Price", "Purse", "estimate_tokens"]
+
+BYTES_PER_TOKEN: Final = 3
+_MILLION: Final = 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Price:
+    """What a model costs, in dollars per million tokens. You supply it: prices change."""
+
+    input: float
+    output: float
+    cached: float | None = None
+    """Input read from the prompt cache; the full price if None."""
+
+    def of(self, usage: Usage) -> float:
+        """Dollars for this usage."""
+        cached = self.input if self.cached is None else self.cached
+        fresh = usage.input_tokens - usage.cached_tokens
+        dollars = fresh * self.input + usage.cached_tokens * cached
+        return (dollars + usage.output_tokens * self.output) / _MILLION
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """What a run may spend, re-asks, retries and sub-agents included; None is no limit.
+
+    Attributes:
+        requests: Requests to models.
+        tokens: Input and output tokens together.
+        seconds: Time from the start, not counting while a reader holds the stream back.
+        dollars: Money, by `prices`.
+        prices: Dollars per million tokens, by the model's name as given to `Agent`.
+    """
+
+    requests: int | None = limits.RUN_REQUESTS
+    tokens: int | None = None
+    seconds: float | None = None
+    dollars: float | None = None
+    prices: Mapping[str, Price] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for name in ("requests", "tokens", "seconds", "dollars"):
+            value = getattr(self, name)
+            if value is not None and not value > 0:
+                raise DefinitionError(
+                    f"Budget({name}={value!r}): a limit is a number above 0, or None for no limit"
+                )
+        if self.dollars is not None and not self.prices:
+            raise DefinitionError(
+                "Budget(dollars=...) needs prices={model name: Price(input=, output=)}, "
+                "in dollars per million tokens; toolstone ships no price list"
+            )
+
+    def as_data(self) -> dict[str, Any]:
+        """The limits as plain JSON, for the ledger."""
+        named = {n: getattr(self, n) for n in ("requests", "tokens", "seconds", "dollars")}
+        return {name: value for name, value in named.items() if value is not None}
+
+
+@dataclass(frozen=True, slots=True)
+class Left:
+    """What remains of a budget; None is no limit."""
+
+    requests: int | None = None
+    tokens: int | None = None
+    seconds: float | None = None
+    dollars: float | None = None
+
+    def exhausted(self) -> str | None:
+        """The first limit that is used up, in words; None if none is."""
+        if self.requests is not None and self.requests < 1:
+            return "requests"
+        if self.tokens is not None and self.tokens < 1:
+            return "tokens"
+        if self.seconds is not None and self.seconds <= 0:
+            return "seconds"
+        if self.dollars is not None and self.dollars <= 0:
+            return "dollars"
+        return None
+
+
+class Purse:
+    """A budget being spent: by one run, and by the runs of its sub-agents through `parent`."""
+
+    __slots__ = (
+        "_dollars",
+        "_held",
+        "_requests",
+        "_reserved",
+        "_start",
+        "_tokens",
+        "budget",
+        "charged",
+        "parent",
+        "price",
+    )
+
+    def __init__(
+        self,
+        budget: Budget,
+        *,
+        model: str = "",
+        now: float = 0.0,
+        parent: Purse | None = None,
+    ) -> None:
+        self.budget = budget
+        self.parent = parent
+        self.price = _price(budget, model)
+        self.charged: dict[CallKey, Usage] = {}
+        """What the sub-agent of a call has spent so far."""
+        self._start = now
+        self._held = 0.0
+        self._requests = 0
+        self._tokens = 0
+        self._dollars = 0.0
+        self._reserved = 0
+
+    @property
+    def counts_tokens(self) -> bool:
+        """Whether requests must be estimated: some limit here or above needs it."""
+        own = self.budget.tokens is not None or self.budget.dollars is not None
+        return own or (self.parent is not None and self.parent.counts_tokens)
+
+    def left(self, now: float) -> Left:
+        """What remains here, and no more than remains above."""
+        budget = self.budget
+        own = Left(
+            _minus(budget.requests, self._requests),
+            _minus(budget.tokens, self._tokens),
+            None if budget.seconds is None else budget.seconds - (now - self._start - self._held),
+            None if budget.dollars is None else budget.dollars - self._dollars,
+        )
+        return own if self.parent is None else _least(own, self.parent.left(now))
+
+    def output_room(self, left: Left, input_tokens: int) -> int | None:
+        """How many output tokens can be paid for besides this input; None is no limit."""
+        room = None if left.tokens is None else left.tokens - input_tokens
+        if left.dollars is not None and self.price is not None and self.price.output > 0:
+            after_input = left.dollars - input_tokens * self.price.input / _MILLION
+            affordable = int(after_input * _MILLION / self.price.output)
+            room = affordable if room is None else min(room, affordable)
+        return room
+
+    def reserve(self, input_tokens: int, output_tokens: int) -> None:
+        """Take a request's worst case out of the purse, here and above."""
+        self._requests += 1
+        self._tokens += input_tokens + output_tokens
+        self._dollars += self._cost(input_tokens, output_tokens)
+        if self.parent is not None:
+            self.parent.reserve(input_tokens, output_tokens)
+
+    def settle(self, input_tokens: int, output_tokens: int, usage: Usage) -> None:
+        """Put a reservation back and take what was really used."""
+        self._tokens += usage.total_tokens - input_tokens - output_tokens
+        self._dollars -= self._cost(input_tokens, output_tokens)
+        self._dollars += 0.0 if self.price is None else self.price.of(usage)
+        if self.parent is not None:
+            self.parent.settle(input_tokens, output_tokens, usage)
+
+    def spend(self, usage: Usage, requests: int = 0) -> None:
+        """Take what an earlier process, a failed attempt or a sub-agent has used."""
+        self._requests += requests
+        self._tokens += usage.total_tokens
+        self._dollars += 0.0 if self.price is None else self.price.of(usage)
+        if self.parent is not None:
+            self.parent.spend(usage, requests)
+
+    def hold(self, seconds: float) -> None:
+        """Leave out time in which a reader held the run back."""
+        self._held += seconds
+
+    def _cost(self, input_tokens: int, output_tokens: int) -> float:
+        if self.price is None:
+            return 0.0
+        return (input_tokens * self.price.input + output_tokens * self.price.output) / _MILLION
+
+
+def estimate_tokens(size: int) -> int:
+    """Input tokens of a request of so many bytes; see the head of this file for its error."""
+    return size // BYTES_PER_TOKEN + 1
+
+
+def _price(budget: Budget, model: str) -> Price | None:
+    if budget.dollars is None:
+        return None
+    try:
+        return budget.prices[model]
+    except KeyError:
+        known = ", ".join(sorted(map(repr, budget.prices)))
+        raise DefinitionError(
+            f"Budget(dollars=...) has no price for model {model!r}, only for {known}; add it"
+        ) from None
+
+
+def _minus(limit: int | None, spent: int) -> int | None:
+    return None if limit is None else limit - spent
+
+
+def _least(a: Left, b: Left) -> Left:
+    def least(x: Any, y: Any) -> Any:
+        return y if x is None else x if y is None else min(x, y)
+
+    return Left(
+        least(a.requests, b.requests),
+        least(a.tokens, b.tokens),
+        least(a.seconds, b.seconds),
+        least(a.dollars, b.dollars),
+    )

@@ -1,0 +1,110 @@
+"""From the first fact to the result: begins a run, drives it, and says how it ended."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from toolstone.errors import DroppedError, FailedError, RunCancelled, ServiceError, ToolstoneError
+from toolstone.events import Fact, Finished
+from toolstone.runs.loop import Rig, drive
+from toolstone.runs.result import Result, make_result, raise_for
+from toolstone.runs.steps import Stop
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from toolstone.runs.plan import Plan
+    from toolstone.runs.state import Run
+    from toolstone.tools.context import CancelToken
+
+__all__ = ["conduct"]
+
+Output = TypeVar("Output")
+
+
+async def conduct(plan: Plan[Output], run: Run, rig: Rig, *first: Fact) -> Result[Output]:
+    """Record `first`, go on until the run ends or waits, and give its result.
+
+    Raises:
+        RunError: The run did not complete.
+        asyncio.CancelledError: The task was cancelled; the ledger is valid.
+        ToolstoneError: Your mistake or your set-up: nothing was asked, or nothing was kept.
+    """
+    with _Stoppable(rig.cancel) as stop:
+        try:
+            if first:
+                await rig.journal.record(*first)
+            end = await drive(plan, run, rig)
+        except ServiceError as error:
+            raise _service_error(plan, run, rig, error) from error
+        except ToolstoneError:
+            raise
+        except asyncio.CancelledError:
+            if not stop.asked():
+                raise
+            await rig.journal.record(Finished("cancelled", "token"))
+            raise RunCancelled(
+                f"the run was stopped through its cancel token. Go on with resume({run.session!r})",
+                result=make_result(plan, run, None, rig.exchanges),
+                session=run.session,
+            ) from None
+        except Exception as error:
+            await rig.journal.record(Finished("failed", type(error).__name__))
+            raise FailedError(
+                f"{type(error).__name__} ended the run; it is the cause of this error. "
+                f"Go on with resume({run.session!r})",
+                result=make_result(plan, run, None, rig.exchanges),
+                session=run.session,
+            ) from error
+    result = make_result(plan, run, end, rig.exchanges)
+    if isinstance(end, Stop) and end.outcome != "complete":
+        raise_for(result, end)
+    return result
+
+
+def _service_error(
+    plan: Plan[Any], run: Run, rig: Rig, error: ServiceError
+) -> DroppedError | FailedError:
+    """The run's own error for a model that did not answer."""
+    partial = getattr(error, "partial", None)
+    text = partial.text if partial is not None else ""
+    result = make_result(plan, run, None, rig.exchanges, text)
+    kind = DroppedError if error.outcome == "partial" else FailedError
+    mine = kind(f"{error}. Go on with resume({run.session!r})", result=result, session=run.session)
+    mine.kind = error.kind
+    mine.retryable = error.retryable
+    return mine
+
+
+class _Stoppable:
+    """Turns the run's own cancel token into a cancellation of this task, and knows its own."""
+
+    def __init__(self, token: CancelToken) -> None:
+        self._token = token
+        self._task: asyncio.Task[Any] | None = None
+        self._sent = False
+
+    def __enter__(self) -> _Stoppable:
+        self._task = asyncio.current_task()
+        loop = asyncio.get_running_loop()
+        self._token.watch(self, lambda: loop.call_soon_threadsafe(self._cancel))
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._token.unwatch(self)
+        self._task = None
+
+    def _cancel(self) -> None:
+        if self._task is not None and not self._sent:
+            self._sent = True
+            self._task.cancel()
+
+    def asked(self) -> bool:
+        """Whether this cancellation is ours alone; then it is taken back."""
+        return self._sent and self._task is not None and self._task.uncancel() == 0

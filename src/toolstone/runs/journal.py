@@ -1,0 +1,74 @@
+"""How facts get from the loop into the ledger, the run, and the eyes of those who watch."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Any
+
+from toolstone.events import Record
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Sequence
+
+    from toolstone.events import Delta, Fact
+    from toolstone.ports import Ledger, Observer
+    from toolstone.runs.state import Run
+
+__all__ = ["Journal"]
+
+_logger = logging.getLogger("toolstone.runs")
+
+
+class Journal:
+    """Records facts: first kept, then folded, then shown. Only the loop's own task writes."""
+
+    __slots__ = ("_id", "_ledger", "_now", "_observers", "_sink", "run")
+
+    def __init__(  # noqa: PLR0913  a journal stands between six parties
+        self,
+        run: Run,
+        run_id: str,
+        *,
+        ledger: Ledger | None,
+        observers: Sequence[Observer] = (),
+        sink: Callable[[Sequence[Any]], Awaitable[None]] | None = None,
+        now: Callable[[], float],
+    ) -> None:
+        self.run = run
+        self._id = run_id
+        self._ledger = ledger
+        self._observers = tuple(observers)
+        self._sink = sink
+        self._now = now
+
+    @property
+    def watched(self) -> bool:
+        """Whether anybody listens."""
+        return self._sink is not None or bool(self._observers)
+
+    async def record(self, *facts: Fact) -> None:
+        """Keep facts, all or none.
+
+        Raises:
+            ConflictError: Somebody else has written this session.
+            StorageError: The ledger cannot be written.
+        """
+        seq, at = self.run.length, self._now()
+        records = [Record(seq + n, at, self._id, fact) for n, fact in enumerate(facts)]
+        if self._ledger is not None:
+            await self._ledger.append(self.run.session, records)
+        for record in records:
+            self.run.add(record)
+        if self.watched:
+            await self.emit(facts)
+
+    async def emit(self, events: Sequence[Fact | Delta]) -> None:
+        """Show events to observers, then to the one reader; a slow reader slows the run."""
+        for observer in self._observers:
+            for event in events:
+                try:
+                    observer.observe(self._id, event)
+                except Exception:
+                    _logger.exception("an observer raised; the run goes on")
+        if self._sink is not None:
+            await self._sink(events)

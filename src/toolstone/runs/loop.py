@@ -1,0 +1,231 @@
+"""The one loop: carries steps out and records what came of them.
+
+Streamed or not, blocking or not, fresh or resumed: these lines. `advance` is one turn of it, for
+engines that call it once per task.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from contextvars import ContextVar
+from typing import TYPE_CHECKING, Any, assert_never
+
+from toolstone import limits
+from toolstone.errors import DroppedError, FailedError, ServiceError, ToolstoneError
+from toolstone.events import Answered, Asked, Finished, Noted, Returned, Said, Started
+from toolstone.items import FunctionCall
+from toolstone.runs.steps import (
+    Answer,
+    Ask,
+    Call,
+    Say,
+    Stop,
+    Wait,
+    next_step,
+    read_arguments,
+)
+from toolstone.tools.calling import Pending, call_all
+from toolstone.tools.context import BudgetLeft, ToolContext
+from toolstone.tools.refusals import (
+    explain_arguments,
+    explain_denied,
+    explain_limit,
+    explain_unknown,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from toolstone.events import Delta
+    from toolstone.ports import Response
+    from toolstone.runs.budget import Left, Purse
+    from toolstone.runs.journal import Journal
+    from toolstone.runs.plan import Offer, Plan
+    from toolstone.runs.state import CallState, Run
+    from toolstone.tools.context import CancelToken
+
+__all__ = ["Rig", "advance", "drive", "spending"]
+
+spending: ContextVar[Purse | None] = ContextVar("toolstone_spending", default=None)
+"""The purse of the run whose tools are being called: a sub-agent spends from it."""
+
+
+class Rig:
+    """What the loop needs besides plan and run: where to write, what is left, who may stop it."""
+
+    __slots__ = ("cancel", "clock", "exchanges", "journal", "purse")
+
+    def __init__(
+        self,
+        journal: Journal,
+        purse: Purse,
+        cancel: CancelToken,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.journal = journal
+        self.purse = purse
+        self.cancel = cancel
+        self.clock = clock
+        self.exchanges: list[tuple[bytes, bytes]] = []
+
+    def keep(self, response: Response) -> None:
+        """Keep the exact bodies of the last exchanges, within bounds."""
+        self.exchanges.append((response.sent, response.received))
+        del self.exchanges[: -limits.KEPT_EXCHANGES]
+
+
+async def drive(plan: Plan[Any], run: Run, rig: Rig) -> Stop | Wait:
+    """Go on until the run is over or waits for somebody.
+
+    Raises:
+        RunError: With the cause chained, when the other side failed for good.
+        ConflictError: Somebody else has written this session.
+    """
+    while True:
+        step = await advance(plan, run, rig)
+        if step is not None:
+            return step
+
+
+async def advance(plan: Plan[Any], run: Run, rig: Rig) -> Stop | Wait | None:
+    """One turn of the loop; None if there is more to do."""
+    offer = plan.offer()
+    step = next_step(plan, run, offer, rig.purse, rig.purse.left(rig.clock()))
+    match step:
+        case Ask():
+            await _ask(plan, step, run, rig)
+        case Call(calls):
+            await _call(plan, calls, offer, rig)
+        case Answer(returned):
+            await rig.journal.record(*returned)
+        case Say(items, why):
+            await rig.journal.record(Said(items, why))
+        case Wait():
+            return step
+        case Stop():
+            await _finish(step, run, rig)
+            return step
+        case _ as never:
+            assert_never(never)
+    return None
+
+
+# ----------------------------------------------------------------------------------------- ask
+
+
+async def _ask(plan: Plan[Any], step: Ask, run: Run, rig: Rig) -> None:
+    journal = rig.journal
+    await journal.record(Asked(run.requests + 1, step.input_tokens, step.output_tokens))
+    rig.purse.reserve(step.input_tokens, step.output_tokens)
+    try:
+        response = await plan.model.respond(step.request, journal.emit)
+    except ServiceError as error:
+        await _failed(error, rig)
+        raise
+    rig.keep(response)
+    for note in response.notes:
+        if note.usage is not None:
+            rig.purse.spend(note.usage)
+    rig.purse.settle(step.input_tokens, step.output_tokens, response.usage)
+    await journal.record(
+        *response.notes,
+        Answered(
+            response.id,
+            response.status,
+            response.items,
+            response.usage,
+            response.model,
+            response.reason,
+            None if response.error is None else dict(response.error),
+        ),
+    )
+
+
+async def _failed(error: ServiceError, rig: Rig) -> None:
+    """The model did not answer: say so in the record, with what the attempts cost."""
+    for note in error.notes:
+        if note.usage is not None:
+            rig.purse.spend(note.usage)
+    outcome = "dropped" if error.outcome == "partial" else "failed"
+    await rig.journal.record(*error.notes, Finished(outcome, type(error).__name__))
+
+
+async def _finish(step: Stop, run: Run, rig: Rig) -> None:
+    if run.finished is not None and not step.closing:
+        return
+    notes = (Noted("repaired", note) for note in step.notes)
+    await rig.journal.record(*notes, *step.closing, Finished(step.outcome, step.why))
+
+
+# ---------------------------------------------------------------------------------------- call
+
+
+async def _call(plan: Plan[Any], calls: Sequence[CallState], offer: Offer, rig: Rig) -> None:
+    answered = []
+    batch = []
+    left = _budget_left(rig)
+    for call in calls:
+        refused = _refuse(call, offer)
+        if refused is not None:
+            answered.append(refused)
+        else:
+            batch.append(_pending(plan, call, offer, rig, left))
+    started = (Started(tuple(one.key for one in batch)),) if batch else ()
+    await rig.journal.record(*answered, *started)
+    if batch:
+        await _call_batch(plan, batch, rig)
+
+
+async def _call_batch(plan: Plan[Any], batch: list[Pending], rig: Rig) -> None:
+    async def tell(returned: Sequence[Returned], deltas: Sequence[Delta]) -> None:
+        if deltas and rig.journal.watched:
+            await rig.journal.emit(deltas)
+        if returned:
+            await rig.journal.record(*(_with_usage(one, rig.purse) for one in returned))
+
+    token = spending.set(rig.purse)
+    try:
+        await call_all(batch, tell, concurrency=plan.concurrency, fatal=plan.fatal)
+    finally:
+        spending.reset(token)
+
+
+def _with_usage(returned: Returned, purse: Purse) -> Returned:
+    """Add what a sub-agent spent in this call to the fact of its return."""
+    usage = purse.charged.pop(returned.call, None) if purse.charged else None
+    if usage is None:
+        return returned
+    return Returned(returned.call, returned.output, returned.failed, returned.how, usage)
+
+
+def _refuse(call: CallState, offer: Offer) -> Returned | None:
+    """What the model is told of a call that is not executed; None if it is."""
+    ruling = call.ruling
+    if ruling is not None and ruling.ruling in {"deny", "result", "failed"}:
+        if ruling.ruling == "result":
+            return Returned(call.key, ruling.output, False, "settled")
+        if ruling.ruling == "failed":
+            return Returned(call.key, ruling.output, True, "settled")
+        return Returned(call.key, explain_denied(str(ruling.output)), True, "denied")
+    if call.key.position >= limits.CALLS_PER_TURN:
+        return Returned(call.key, explain_limit(limits.CALLS_PER_TURN), True, "limit")
+    tool = offer.tools.get(call.name)
+    if tool is None:
+        return Returned(call.key, explain_unknown(call.name, offer.tools), True, "unknown")
+    problem = read_arguments(call, tool)
+    if problem is not None:
+        return Returned(call.key, explain_arguments(call.name, problem), True, "arguments")
+    return None
+
+
+def _pending(
+    plan: Plan[Any], call: CallState, offer: Offer, rig: Rig, left: BudgetLeft | None
+) -> Pending:
+    context = ToolContext(rig.journal.run.id, call.key, plan.deps, rig.cancel, left)
+    return Pending(call.key, offer.tools[call.name], call.bound, context)
+
+
+def _budget_left(rig: Rig) -> BudgetLeft | None:
+    left = rig.purse.left(rig.clock())
+    return BudgetLeft(left.requests, left.tokens, left.seconds, left.dollars)

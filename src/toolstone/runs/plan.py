@@ -1,0 +1,74 @@
+"""Everything about a run that does not change while it goes. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from hashlib import sha256
+from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
+
+from pydantic_core import to_json
+
+from toolstone import limits
+from toolstone.ports import NO_SETTINGS, OutputFormat, Profile, Settings
+from toolstone.runs.budget import Budget
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from toolstone.ports import Model, ToolSpec
+    from toolstone.schema.output import OutputType
+    from toolstone.tools.tool import Tool
+
+__all__ = ["Offer", "Plan"]
+
+Output = TypeVar("Output")
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """The tools of one turn. The same object as long as they are the same."""
+
+    tools: Mapping[str, Tool]
+    specs: tuple[ToolSpec, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Plan(Generic[Output]):
+    """What `next_step` and the loop need to know besides the run itself."""
+
+    model: Model
+    output: OutputType[Output]
+    offer: Callable[[], Offer]
+    """The tools offered now; called once a turn."""
+    instructions: str | None = None
+    settings: Settings = NO_SETTINGS
+    budget: Budget = field(default_factory=Budget)
+    profile: Profile = field(default_factory=Profile)
+    name: str = ""
+    """The model's name as the user wrote it: the key of the price table."""
+    deps: Any = None
+    concurrency: int = limits.CALLS_PER_TURN
+    reasks: int = limits.OUTPUT_REASKS
+    fatal: tuple[type[BaseException], ...] = ()
+    stream: bool = False
+
+    @property
+    def how(self) -> Literal["text", "native", "tool", "prompted"]:
+        """How the output type is asked for; visible as `Result.output_mode`."""
+        return "text" if self.output.format is None else self.profile.output
+
+    @property
+    def format(self) -> OutputFormat | None:
+        """The schema to send as `text.format`, if the endpoint enforces one."""
+        return self.output.format if self.how == "native" else None
+
+    @property
+    def final_tool(self) -> str | None:
+        """The name of the tool whose call is the answer, if that is how it is asked for."""
+        return self.output.tool.name if self.how == "tool" else None
+
+
+def fingerprint(name: str, instructions: str | None, specs: Sequence[ToolSpec], output: str) -> str:
+    """A short hash of what the model is told about itself: a changed agent is noticed on resume."""
+    told = [name, instructions, output, [[s.name, s.description, s.parameters] for s in specs]]
+    return sha256(to_json(told)).hexdigest()[:16]

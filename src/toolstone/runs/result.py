@@ -1,0 +1,264 @@
+"""What a run leaves behind, and which error an outcome raises."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Generic, NoReturn, TypeVar
+
+from pydantic_core import from_json
+
+from toolstone.errors import (
+    DroppedError,
+    EmptyError,
+    FailedError,
+    OutputError,
+    RefusedError,
+    RunCancelled,
+    RunError,
+    StoppedError,
+    TruncatedError,
+)
+from toolstone.items import FunctionCall, Message
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from toolstone.outcomes import Outcome
+    from toolstone.usage import Usage
+
+    from toolstone.events import Record
+    from toolstone.items import CallKey, Item
+    from toolstone.runs.budget import Price
+    from toolstone.runs.plan import Plan
+    from toolstone.runs.state import CallState, Run
+    from toolstone.runs.steps import Stop, Wait
+    from toolstone.tools.tool import Tool
+
+__all__ = ["Result", "ToolCall", "completed_output", "make_result", "raise_for", "waits_for"]
+
+Output = TypeVar("Output")
+
+
+@dataclass(frozen=True, slots=True)
+class ToolCall:
+    """One call the model made, and what became of it.
+
+    Attributes:
+        key: Its identity in the session: hand it, or its text form such as `"3.1"`, to
+            `approve`, `deny` and `settle`.
+        name: The tool's name as the model wrote it.
+        arguments: The arguments as JSON text, as the model wrote them.
+        output: What the model was told; None if it has not been told yet.
+        failed: Whether it was told of a failure.
+        state: `returned`; or why it waits: `approval` (somebody must approve it), `unknown` (it
+            had started, and nobody knows how it ended), `deferred` (its result comes from
+            elsewhere), `ready` (it may run when the run goes on).
+    """
+
+    key: CallKey
+    name: str
+    arguments: str = field(repr=False)
+    output: str | list[dict[str, Any]] | None = field(default=None, repr=False)
+    failed: bool = False
+    state: str = "returned"
+
+
+@dataclass(frozen=True, slots=True)
+class Result(Generic[Output]):
+    """A run that completed, or waits for somebody; or, on an error, the run so far.
+
+    Attributes:
+        output: The answer, of the agent's output type; None unless the outcome is `complete`.
+        outcome: `complete` or `waiting`; on a `RunError` what became of it.
+        items: The whole conversation so far as legal input.
+        usage: Tokens of all attempts, re-asks and sub-agents.
+        calls: Every call of this run, in order, with its output.
+        waiting: Those of them that wait for `approve`, `deny` or `settle`.
+        session: The name to go on with: `resume(session)`.
+        run: The id of the run in the records.
+        records: The session's records, oldest first.
+        output_mode: How the output type was asked for: `text`, `native`, `tool`, `prompted`.
+        partial: The text of an answer that was cut off, refused or dropped; not in `items`.
+        exchanges: The exact bodies sent and received, latest last, bounded by
+            `limits.KEPT_EXCHANGES` and `limits.KEPT_EXCHANGE_BYTES`; this process's only.
+    """
+
+    output: Output = field(repr=False)
+    outcome: Outcome
+    items: tuple[Item, ...] = field(repr=False)
+    usage: Usage
+    calls: tuple[ToolCall, ...] = ()
+    waiting: tuple[ToolCall, ...] = ()
+    session: str = ""
+    run: str = ""
+    records: tuple[Record, ...] = field(default=(), repr=False)
+    output_mode: str = "text"
+    exchanges: tuple[tuple[bytes, bytes], ...] = field(default=(), repr=False)
+    partial: str = field(default="", repr=False)
+    price: Price | None = field(default=None, repr=False)
+
+    @property
+    def text(self) -> str:
+        """The text of the last thing the model said, whole or not."""
+        for item in reversed(self.items):
+            if type(item) is Message and item.role == "assistant":
+                return item.text
+        return ""
+
+    @property
+    def requests(self) -> tuple[dict[str, Any], ...]:
+        """The exact requests of this run, decoded; as bytes they are in `exchanges`."""
+        return tuple(from_json(sent) for sent, _ in self.exchanges if sent)
+
+    @property
+    def responses(self) -> tuple[dict[str, Any], ...]:
+        """The exact responses of this run, decoded; as bytes they are in `exchanges`."""
+        return tuple(from_json(received) for _, received in self.exchanges if received)
+
+    @property
+    def cost(self) -> float | None:
+        """Dollars spent, by the budget's price table; None without one."""
+        return None if self.price is None else self.price.of(self.usage)
+
+
+def make_result(
+    plan: Plan[Output],
+    run: Run,
+    end: Stop | Wait | None,
+    exchanges: Sequence[tuple[bytes, bytes]] = (),
+    partial: str = "",
+) -> Result[Output]:
+    """The result of a run as it stands; `end` is None where it broke off.
+
+    Args:
+        plan: What was to be done.
+        run: What has happened.
+        end: How it ended.
+        exchanges: The exact bodies, as far as they were kept.
+        partial: The text of an answer that never became whole.
+    """
+    tools = plan.offer().tools if run.open else {}
+    waiting = {call.key: waits_for(call, tools) for call in run.open if not call.returned}
+    calls = tuple(_tool_call(call, waiting) for call in run.calls)
+    output: Any = getattr(end, "output", None)
+    return Result(
+        output=output,
+        outcome=_outcome(run, end),
+        items=tuple(run.history),
+        usage=run.spent,
+        calls=calls,
+        waiting=tuple(call for call in calls if call.output is None),
+        session=run.session,
+        run=run.id,
+        records=tuple(run.records),
+        output_mode=plan.how,
+        exchanges=tuple(exchanges),
+        partial=partial or _unfinished_text(run),
+        price=plan.budget.prices.get(plan.name),
+    )
+
+
+def _outcome(run: Run, end: Stop | Wait | None) -> Outcome:
+    found: Outcome | None = getattr(end, "outcome", None)
+    if found is not None:
+        return found
+    if end is not None:
+        return "waiting"
+    return run.finished.outcome if run.finished is not None else "cancelled"
+
+
+def _unfinished_text(run: Run) -> str:
+    """What a cut-off or refused answer said: it is not part of the history."""
+    if run.answer is None or run.verdict in {"calls", "complete"}:
+        return ""
+    messages = [item for item in run.answer.items if type(item) is Message]
+    return "".join(message.text or message.refusal or "" for message in messages)
+
+
+def _tool_call(call: CallState, waiting: Mapping[CallKey, str]) -> ToolCall:
+    returned = call.returned
+    return ToolCall(
+        call.key,
+        call.name,
+        call.arguments,
+        None if returned is None else returned.output,
+        returned is not None and returned.failed,
+        waiting.get(call.key, "returned"),
+    )
+
+
+def completed_output(plan: Plan[Output], run: Run) -> Output:
+    """The output of a run that completed, read again from its facts."""
+    if plan.final_tool is not None:
+        return plan.output.read(run.calls[-1].arguments)
+    said = (item for item in reversed(run.history) if type(item) is Message)
+    return plan.output.read(next(message.text for message in said if message.role == "assistant"))
+
+
+def waits_for(call: CallState, tools: Mapping[str, Tool]) -> str:
+    """Why an open call has not returned, in the words of `ToolCall.state`."""
+    if call.ruling is not None:
+        return "ready"
+    if call.unknown:
+        return "unknown"
+    tool = tools.get(call.name)
+    if type(call.item) is not FunctionCall or (tool is not None and tool.deferred):
+        return "deferred"
+    return "approval" if tool is not None and tool.approve else "ready"
+
+
+_ERRORS: dict[str, type[RunError]] = {
+    "truncated": TruncatedError,
+    "refused": RefusedError,
+    "empty": EmptyError,
+    "failed": FailedError,
+    "dropped": DroppedError,
+    "stopped": StoppedError,
+    "cancelled": RunCancelled,
+}
+
+
+def raise_for(result: Result[Any], end: Stop, cause: BaseException | None = None) -> NoReturn:
+    """Raise the error of an outcome that is no result; the table is exhaustive.
+
+    Raises:
+        RunError: Always.
+    """
+    if end.problems:
+        listed = "; ".join(end.problems)
+        raise OutputError(
+            f"the answer did not fit the output type, also when asked again: {listed}. "
+            f"Go on with resume({result.session!r}), or allow more with Agent(reasks=...)",
+            result=result,
+            session=result.session,
+            problems=end.problems,
+        )
+    message = f"{_say(end, result)}. Go on with resume({result.session!r})"
+    raise _ERRORS[end.outcome](message, result=result, session=result.session) from cause
+
+
+def _say(end: Stop, result: Result[Any]) -> str:
+    match end.outcome:
+        case "truncated":
+            return (
+                f"the answer was cut off ({end.why}); nothing of it was executed. "
+                "Raise Settings(max_output_tokens=...) or the token budget"
+            )
+        case "refused":
+            why = end.why or "a refusal"
+            return f"the model declined ({why}); what it said is in result.partial"
+        case "empty":
+            return "the service reported success without text or calls, also when asked again"
+        case "failed" if end.why == "response":
+            return f"the service reported a failed response{_service_code(result)}"
+        case _:
+            return end.why
+
+
+def _service_code(result: Result[Any]) -> str:
+    for record in reversed(result.records):
+        if record.fact.type == "answered":
+            error = record.fact.error or {}
+            code = error.get("code")
+            return f" (code {code!r})" if isinstance(code, str) else ""
+    return ""

@@ -1,0 +1,274 @@
+"""A run is its facts, folded. Pure.
+
+`Run.add` takes the next record and brings the run up to date in time that does not depend on the
+length of the history. Nothing else changes a run.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, assert_never
+
+from toolstone import limits
+from toolstone.events import (
+    Accepted,
+    Answered,
+    Asked,
+    Began,
+    Finished,
+    Noted,
+    Record,
+    Returned,
+    Ruled,
+    Said,
+    Started,
+)
+from toolstone.items import CallKey, FunctionCall, FunctionCallOutput, Item, Other, parse_item
+from toolstone.outcomes import judge, needs_answer
+from toolstone.usage import Usage
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from toolstone.outcomes import Verdict
+
+__all__ = ["CallState", "Run", "fold"]
+
+
+class CallState:
+    """One call of the model, and what has become of it."""
+
+    __slots__ = ("bound", "item", "key", "returned", "ruling", "started")
+
+    def __init__(self, key: CallKey, item: FunctionCall | Other) -> None:
+        self.key = key
+        self.item = item
+        self.started = False
+        self.returned: Returned | None = None
+        self.ruling: Ruled | None = None
+        self.bound: Any = None
+        """The arguments once read; not part of the record."""
+
+    @property
+    def name(self) -> str:
+        """The tool's name as the model wrote it; of other items, their type."""
+        return self.item.name if type(self.item) is FunctionCall else self.item.type
+
+    @property
+    def arguments(self) -> str:
+        """The arguments as the model wrote them, unchecked."""
+        return self.item.arguments if type(self.item) is FunctionCall else ""
+
+    @property
+    def unknown(self) -> bool:
+        """Whether it began and nobody knows how it ended."""
+        return self.started and self.returned is None
+
+
+class Run:
+    """The fold of a session's facts."""
+
+    __slots__ = (
+        "agent",
+        "answer",
+        "asked",
+        "began",
+        "calls",
+        "empties",
+        "finished",
+        "fresh",
+        "history",
+        "history_bytes",
+        "id",
+        "last_response",
+        "lost",
+        "missing",
+        "open",
+        "reasks",
+        "records",
+        "requests",
+        "responses",
+        "session",
+        "spent",
+        "turns",
+        "verdict",
+        "warned",
+    )
+
+    def __init__(self, session: str = "") -> None:
+        self.session = session
+        self.id = ""
+        self.records: list[Record] = []
+        self.history: list[Item] = []
+        """What the model is shown: always legal input (I3)."""
+        self.history_bytes = 0
+        self.fresh = 0
+        """From here on, the server's own copy of the conversation does not know the history."""
+        self.last_response = ""
+        self.responses = 0
+        self.began: Began | None = None
+        self.finished: Finished | None = None
+        self._begin()
+
+    def _begin(self) -> None:
+        self.requests = 0
+        self.spent = Usage()
+        self.lost = Usage()
+        """Reservations of requests that were sent and never answered: perhaps billed."""
+        self.calls: list[CallState] = []
+        self._go_on()
+
+    def _go_on(self) -> None:
+        self.asked: Asked | None = None
+        self.answer: Answered | None = None
+        self.verdict: Verdict | None = None
+        self.open: list[CallState] = []
+        self.missing = 0
+        self.reasks = 0
+        self.empties = 0
+        self.turns: list[tuple[tuple[str, str], ...]] = []
+        self.warned = False
+
+    @property
+    def length(self) -> int:
+        """How many records the session has."""
+        return len(self.records)
+
+    def add(self, record: Record) -> None:
+        """Fold the next record in."""
+        self.records.append(record)
+        self.id = record.run
+        match record.fact:
+            case Began() as fact:
+                self._add_began(fact)
+            case Asked() as fact:
+                self._lose()
+                self.requests += 1
+                self.asked = fact
+                self.answer = None
+                self.verdict = None
+            case Answered() as fact:
+                self._add_answered(fact)
+            case Started(calls=keys):
+                for key in keys:
+                    self._add_started(key)
+            case Returned() as fact:
+                self._add_returned(fact)
+            case Ruled(call=key) as fact:
+                call = self.find(key)
+                if call is not None:
+                    call.ruling = fact
+            case Said() as fact:
+                self._add_said(fact)
+            case Noted(usage=usage):
+                if usage is not None:
+                    self.spent += usage
+            case Finished() as fact:
+                self.finished = fact
+            case Accepted():
+                pass
+            case _ as never:
+                assert_never(never)
+
+    def _add_began(self, fact: Began) -> None:
+        self.began = fact
+        self.finished = None
+        self._lose()
+        if not fact.resumed:
+            self._begin()
+        elif not self.open:
+            self._go_on()
+        self.warned = False
+        self.turns = []
+        self._show(fact.input)
+
+    def _lose(self) -> None:
+        if self.asked is not None:
+            self.lost += Usage(self.asked.input_tokens, self.asked.output_tokens)
+            self.asked = None
+
+    def _add_answered(self, fact: Answered) -> None:
+        self.asked = None
+        self.answer = fact
+        self.spent += fact.usage
+        self.verdict = judge(fact.status, fact.reason, fact.items)
+        number, self.responses = self.responses, self.responses + 1
+        if self.verdict not in {"calls", "complete"}:
+            return  # what is cut off, empty or refused is not shown to the model again
+        self._show(fact.items)
+        self.fresh = len(self.history)
+        self.last_response = fact.response
+        if self.verdict == "calls":
+            wanted = [item for item in fact.items if needs_answer(item)]
+            self.missing = len(wanted)
+            self.open = [CallState(CallKey(number, n), item) for n, item in enumerate(wanted)]  # type: ignore[arg-type]  # needs_answer admits these two alone
+            self.calls.extend(self.open)
+
+    def _add_started(self, key: CallKey) -> None:
+        call = self.find(key)
+        if call is not None:
+            call.started = True
+            if call.ruling is not None and call.ruling.ruling == "again":
+                call.ruling = None  # "run it again" is said once
+
+    def _add_returned(self, fact: Returned) -> None:
+        if fact.usage is not None:
+            self.spent += fact.usage
+        call = self.find(fact.call)
+        if call is None or call.returned is not None:
+            return
+        call.returned = fact
+        if fact.failed and fact.how == "final":
+            self.reasks += 1
+        self.missing -= 1
+        if not self.missing:
+            self._show([_render_output(call) for call in self.open])
+            self.turns.append(tuple((call.name, call.arguments) for call in self.open))
+            del self.turns[: -2 * limits.IDENTICAL_TURNS]
+            self.open = []
+            self.answer = None
+            self.verdict = None
+
+    def _add_said(self, fact: Said) -> None:
+        self._show(fact.items)
+        self.answer = None
+        self.verdict = None
+        if fact.why == "output":
+            self.reasks += 1
+        elif fact.why == "empty":
+            self.empties += 1
+        else:
+            self.warned = True
+
+    def _show(self, items: Iterable[Item]) -> None:
+        for item in items:
+            self.history.append(item)
+            self.history_bytes += len(item.json)
+
+    def find(self, key: CallKey) -> CallState | None:
+        """The open call of this key; None if there is none."""
+        if not self.open or self.open[0].key.response != key.response:
+            return None
+        return self.open[key.position] if key.position < len(self.open) else None
+
+
+def fold(records: Iterable[Record], session: str = "") -> Run:
+    """The run that these records tell of."""
+    run = Run(session)
+    for record in records:
+        run.add(record)
+    return run
+
+
+def _render_output(call: CallState) -> Item:
+    returned = call.returned
+    output = returned.output if returned is not None else ""
+    if type(call.item) is FunctionCall:
+        return FunctionCallOutput(
+            {"type": "function_call_output", "call_id": call.item.call_id, "output": output}
+        )
+    if isinstance(output, list) and len(output) == 1:
+        return parse_item(output[0])
+    kind = call.item.type
+    return Other(
+        {"type": f"{kind}_output", "call_id": call.item.raw.get("call_id"), "output": output}
+    )

@@ -1,0 +1,334 @@
+"""The one decision: given a run, what comes next. Pure.
+
+Read from top to bottom, the first line that applies decides:
+
+1. Calls are open: those that may run are run; if none may, the run waits for a person.
+   A call may run when nobody need approve it, or somebody has. One that had started in an earlier
+   process and never returned may run again only if its tool is `repeatable`.
+2. An answer is unread: a text that fits the output type completes the run; one that does not is
+   asked for again, told what was wrong, a bounded number of times. An empty answer is asked for
+   again once. A cut-off, refused or failed one stops the run.
+3. The last turns made the same calls again and again: the model is warned, then the run stops.
+4. The budget is used up: the run stops.
+5. The model is asked.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from toolstone import limits
+from toolstone.events import Returned
+from toolstone.items import FunctionCall, developer, user
+from toolstone.outcomes import Outcome  # noqa: TC001  read by the dataclass
+from toolstone.ports import Request, Response
+from toolstone.runs.budget import Left, Purse, estimate_tokens
+from toolstone.schema.output import OutputProblem
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from toolstone.items import Item
+    from toolstone.runs.plan import Offer, Plan
+    from toolstone.runs.state import CallState, Run
+
+__all__ = ["Ask", "Call", "Say", "Step", "Stop", "Wait", "next_step"]
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """Send this request."""
+
+    request: Request
+    input_tokens: int = 0
+    output_tokens: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """Carry these calls out, side by side."""
+
+    calls: tuple[CallState, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """Tell the model these outputs; nothing is executed."""
+
+    returned: tuple[Returned, ...]
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Say:
+    """Say this to the model."""
+
+    items: tuple[Item, ...]
+    why: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """These calls wait for somebody."""
+
+    calls: tuple[CallState, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """The run is over."""
+
+    outcome: Outcome
+    output: Any = None
+    why: str = ""
+    problems: tuple[str, ...] = ()
+    closing: tuple[Returned, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+Step = Ask | Call | Answer | Say | Wait | Stop
+
+
+def next_step(plan: Plan[Any], run: Run, offer: Offer, purse: Purse, left: Left) -> Step:
+    """Decide. `offer` are the tools of this turn, `left` is what `purse` holds now."""
+    if run.open:
+        return _calls_step(plan, run, offer)
+    if run.answer is not None:
+        return _answer_step(plan, run)
+    return _loop_step(run, offer) or _ask_step(plan, run, offer, purse, left)
+
+
+# ----------------------------------------------------------------------------------- 1: calls
+
+
+def _calls_step(plan: Plan[Any], run: Run, offer: Offer) -> Step:
+    clash = _clash(run.open)
+    if clash is not None:
+        return Stop("failed", why=clash)
+    if plan.final_tool is not None:
+        final = [call for call in run.open if call.name == plan.final_tool and not call.returned]
+        if final:
+            return _final_step(plan, run, final)
+    may, must_wait = [], []
+    for call in run.open:
+        if call.returned is None:
+            (may if may_run(call, offer) else must_wait).append(call)
+    return Call(tuple(may)) if may else Wait(tuple(must_wait))
+
+
+def may_run(call: CallState, offer: Offer) -> bool:
+    """Whether nobody need be asked before this call is dealt with."""
+    if call.ruling is not None:
+        return True
+    tool = offer.tools.get(call.name)
+    if type(call.item) is not FunctionCall:
+        return False
+    if tool is None:
+        return not call.started  # an unknown name is answered; a tool that is gone is not guessed
+    if call.started:
+        return tool.repeatable
+    return not (tool.deferred or _needs_approval(call, tool))
+
+
+def _needs_approval(call: CallState, tool: Any) -> bool:
+    if not tool.approve:
+        return False
+    problem = read_arguments(call, tool)
+    if problem is not None:
+        return False  # it will be answered, not run
+    return tool.approve is True or bool(tool.approve(call.bound.values))
+
+
+def read_arguments(call: CallState, tool: Any) -> str | None:
+    """Read the arguments once, into `call.bound`; what is wrong with them otherwise."""
+    if call.bound is None:
+        try:
+            call.bound = tool.read(call.arguments)
+        except ValueError as problem:
+            return str(problem)
+    return None
+
+
+def _clash(calls: Sequence[CallState]) -> str | None:
+    """Calls that cannot be told apart on the wire cannot be answered."""
+    seen = set()
+    for call in calls:
+        name = call.item.raw.get("call_id")
+        if type(call.item) is not FunctionCall:
+            continue
+        if not isinstance(name, str) or not 1 <= len(name) <= limits.CALL_ID_CHARACTERS:
+            return (
+                f"call {call.key} has a call_id that is not 1 to "
+                f"{limits.CALL_ID_CHARACTERS} characters of text; nothing was executed"
+            )
+        if name in seen:
+            return f"call {call.key} repeats a call_id of the same response; nothing was executed"
+        seen.add(name)
+    return None
+
+
+def _final_step(plan: Plan[Any], run: Run, final: list[CallState]) -> Step:
+    """The answer comes as a call: alone it ends the run, beside others it is not taken yet."""
+    if len(run.open) > 1:
+        text = (
+            f"{plan.final_tool} was not taken: it was called beside other tools. "
+            "Call it again, alone, once you have their results."
+        )
+        return Answer(tuple(Returned(c.key, text, True, "final") for c in final), "final")
+    call = final[0]
+    try:
+        value, notes = plan.output.read_with_notes(call.arguments)
+    except OutputProblem as problem:
+        if run.reasks >= plan.reasks:
+            return Stop("failed", problems=problem.problems, why="output")
+        text = _output_complaint(problem.problems)
+        return Answer((Returned(call.key, text, True, "final"),), "output")
+    return Stop(
+        "complete", value, closing=(Returned(call.key, "accepted", False, "final"),), notes=notes
+    )
+
+
+# ---------------------------------------------------------------------------------- 2: answers
+
+
+def _answer_step(plan: Plan[Any], run: Run) -> Step:
+    answer, verdict = run.answer, run.verdict
+    assert answer is not None  # noqa: S101  next_step asked
+    match verdict:
+        case "complete":
+            return _read_step(plan, run)
+        case "empty":
+            if run.empties < limits.EMPTY_REASKS:
+                return Say((), "empty")
+            return Stop("empty")
+        case "truncated":
+            return Stop("truncated", why=answer.reason or "")
+        case "refused":
+            return Stop("refused", why=answer.reason or "")
+        case "cancelled":
+            return Stop("cancelled", why="the service cancelled the response")
+        case "dropped":
+            return Stop("dropped", why=f"status {answer.status!r} is not an end")
+        case _:
+            return Stop("failed", why="response")
+
+
+def _read_step(plan: Plan[Any], run: Run) -> Step:
+    assert run.answer is not None  # noqa: S101  the caller looked
+    text = Response(run.answer.response, run.answer.status, run.answer.items).text
+    if plan.how == "tool":
+        if run.reasks >= plan.reasks:
+            return Stop("failed", problems=("the answer came as text",), why="output")
+        return Say((user(f"Give your answer by calling {plan.final_tool}."),), "output")
+    try:
+        value, notes = plan.output.read_with_notes(text)
+    except OutputProblem as problem:
+        if run.reasks >= plan.reasks:
+            return Stop("failed", problems=problem.problems, why="output")
+        return Say((user(_output_complaint(problem.problems)),), "output")
+    return Stop("complete", value, notes=notes)
+
+
+def _output_complaint(problems: Sequence[str]) -> str:
+    listed = "\n".join(f"- {problem}" for problem in problems)
+    return f"Your answer does not fit the required schema:\n{listed}\nAnswer again, corrected."
+
+
+# ------------------------------------------------------------------------------------ 3: loops
+
+
+def _loop_step(run: Run, offer: Offer) -> Step | None:
+    turns = [_countable(turn, offer) for turn in run.turns]
+    names = next((n for n in (1, 2) if _repeats(turns, n)), None)
+    if names is None:
+        return None
+    called = ", ".join(sorted({name for turn in turns[-names:] for name, _ in turn}))
+    if not run.warned:
+        text = (
+            f"You have made the same calls ({called}) {limits.IDENTICAL_TURNS} times in a row with "
+            "the same arguments; the results will not change. Use them, or do something else."
+        )
+        return Say((developer(text),), "loop")
+    return Stop(
+        "stopped",
+        why=f"the model made the same calls ({called}) again after it had been warned; declare a "
+        "tool repeatable=True if calling it again and again is its purpose",
+    )
+
+
+def _countable(turn: tuple[tuple[str, str], ...], offer: Offer) -> tuple[tuple[str, str], ...]:
+    tools = offer.tools
+    return tuple(call for call in turn if not (call[0] in tools and tools[call[0]].repeatable))
+
+
+def _repeats(turns: list[tuple[tuple[str, str], ...]], period: int) -> bool:
+    last = turns[-period * limits.IDENTICAL_TURNS :]
+    if len(last) < period * limits.IDENTICAL_TURNS or not all(last):
+        return False
+    return all(last[n] == last[n - period] for n in range(period, len(last)))
+
+
+# -------------------------------------------------------------------------------------- 5: ask
+
+
+def _ask_step(plan: Plan[Any], run: Run, offer: Offer, purse: Purse, left: Left) -> Step:
+    spent = left.exhausted()
+    if spent is not None:
+        return _out_of(spent)
+    settings = plan.settings
+    input_tokens = output_tokens = 0
+    if purse.counts_tokens:
+        input_tokens = estimate_tokens(run.history_bytes + len(plan.instructions or ""))
+        room = purse.output_room(left, input_tokens)
+        if room is not None:
+            if room < limits.MAX_OUTPUT_TOKENS_MIN:
+                return _out_of("tokens" if left.dollars is None else "dollars")
+            output_tokens = min(room, settings.max_output_tokens or room)
+            settings = replace(settings, max_output_tokens=output_tokens)
+    return Ask(_request(plan, run, offer, settings), input_tokens, output_tokens)
+
+
+def _out_of(limit: str) -> Stop:
+    return Stop(
+        "stopped",
+        why=f"the budget's {limit} are used up; go on with resume(session, "
+        f"budget=Budget({limit}=...)) and a larger number",
+    )
+
+
+def _request(plan: Plan[Any], run: Run, offer: Offer, settings: Any) -> Request:
+    known = settings.state == "server" and run.last_response != ""
+    return Request(
+        items=run.history[run.fresh :] if known else run.history,
+        instructions=_instructions(plan),
+        tools=offer.specs,
+        tool_choice=_tool_choice(plan, run, offer),
+        output=plan.format,
+        settings=settings,
+        stream=plan.stream if settings.stream is None else settings.stream,
+        previous=run.last_response if known else None,
+    )
+
+
+def _instructions(plan: Plan[Any]) -> str | None:
+    if plan.how != "prompted":
+        return plan.instructions
+    return "\n\n".join(text for text in (plan.instructions, plan.output.instructions) if text)
+
+
+def _tool_choice(plan: Plan[Any], run: Run, offer: Offer) -> Any:
+    """A choice that forces a call is over once the call has happened (responses-api.md §7)."""
+    choice = plan.settings.tool_choice
+    if choice is None:
+        if plan.how == "tool" and len(offer.specs) == 1:
+            return {"type": "function", "name": plan.final_tool}
+        return None
+    if run.calls and choice not in ("auto", "none"):
+        mode = choice.get("mode") if isinstance(choice, dict) else None
+        if isinstance(choice, dict) and choice.get("type") == "allowed_tools":
+            return {**choice, "mode": "auto"} if mode == "required" else choice
+        return "auto"
+    if isinstance(choice, str) and choice in offer.tools:
+        return {"type": "function", "name": choice}
+    return choice
