@@ -4,19 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-import re
 import threading
 import time
 import uuid
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Generic, Literal, TypedDict, TypeVar, Unpack, overload
 
 from toolstone import limits
 from toolstone._portal import block
 from toolstone.errors import DefinitionError, InputError, RunError, ToolError
 from toolstone.events import Began, Ruled
-from toolstone.items import CallKey, input_items
-from toolstone.ledgers.memory import MemoryLedger
+from toolstone.items import input_items
 from toolstone.models import check_model_string, resolve_model
 from toolstone.ports import NO_SETTINGS, Model, Profile, Settings
 from toolstone.runs.budget import Budget, Purse
@@ -24,11 +21,20 @@ from toolstone.runs.conduct import conduct
 from toolstone.runs.journal import Journal
 from toolstone.runs.loop import Rig, spending
 from toolstone.runs.plan import Offer, Plan, fingerprint
-from toolstone.runs.result import Result, ToolCall, completed_output, make_result, waits_for
-from toolstone.runs.state import Run, fold
+from toolstone.runs.result import Result, completed_output, make_result
 from toolstone.runs.steps import Stop
 from toolstone.runs.stream import BlockingStream, RunStream
 from toolstone.schema.output import OutputType
+from toolstone.sessions import (
+    NO_CALL,
+    AnyCall,
+    ResumeOptions,
+    RunOptions,
+    Sessions,
+    Tools,
+    Wish,
+    call_key,
+)
 from toolstone.tools.context import CancelToken, ToolContext
 from toolstone.tools.decorator import tool
 from toolstone.tools.results import render_result
@@ -39,11 +45,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
     from types import TracebackType
 
-    from toolstone.items import Item
+    from toolstone.items import CallKey, Item
     from toolstone.ports import Ledger, Observer
+    from toolstone.runs.state import Run
 
     Input = str | Item | Mapping[str, Any] | Iterable[Item | Mapping[str, Any]]
-    Tools = Iterable[Callable[..., Any] | Tool | Toolbox] | Toolbox
     Instructions = str | Callable[[ToolContext[Any]], Any]
 
 __all__ = ["Agent"]
@@ -67,19 +73,6 @@ class _Options(TypedDict, total=False):
     concurrency: int
     reasks: int
     fatal: tuple[type[BaseException], ...]
-
-
-@dataclass(frozen=True, slots=True)
-class _Wish:
-    """What one call of `run`, `stream` or `resume` asks for."""
-
-    session: str | None = None
-    deps: Any = None
-    budget: Budget | None = None
-    settings: Settings | None = None
-    tools: Tools | None = None
-    cancel: CancelToken | None = None
-    parent: Purse | None = None
 
 
 class Agent(Generic[Output]):
@@ -157,7 +150,7 @@ class Agent(Generic[Output]):
         self._concurrency = concurrency
         self._reasks = reasks
         self._fatal = fatal
-        self._memory = MemoryLedger()
+        self._sessions = Sessions(ledger, self.observers)
         self._lock = threading.Lock()
         self._offers: dict[tuple[int, ...], Offer] = {}
 
@@ -167,31 +160,20 @@ class Agent(Generic[Output]):
 
     # --------------------------------------------------------------------------------- the doors
 
-    async def run(  # noqa: PLR0913  the options of a run
+    async def run(
         self,
         input: Input,  # noqa: A002  the wire's own name for it
         *,
-        session: str | None = None,
         after: Result[Any] | None = None,
-        deps: Any = None,
-        budget: Budget | None = None,
-        settings: Settings | None = None,
-        tools: Tools | None = None,
-        cancel: CancelToken | None = None,
+        **options: Unpack[RunOptions],
     ) -> Result[Output]:
         """Say something to the model and go on until it has answered, or must wait for somebody.
 
         Args:
             input: Text, an item, or a list of items.
-            session: A name (letters, digits, `_`, `-`; up to 64) to go on with a conversation and
-                to resume this one under.
             after: An earlier result whose conversation this goes on with; excludes a session that
                 already has records.
-            deps: Handed to tools in `ToolContext.deps`.
-            budget: Instead of the agent's.
-            settings: On top of the agent's.
-            tools: Instead of the agent's.
-            cancel: Stops the run from elsewhere, any thread: `RunCancelled` is raised here.
+            **options: `session`, `deps`, `budget`, `settings`, `tools`, `cancel`: see `RunOptions`.
 
         Returns:
             A result whose outcome is `complete`, or `waiting` with the calls in `waiting`.
@@ -201,58 +183,38 @@ class Agent(Generic[Output]):
             ConflictError: Somebody else is running this session.
             InputError: The input cannot be, or the session waits for somebody.
         """
-        wish = _Wish(session, deps, budget, settings, tools, cancel)
-        return await self._run(wish, input, after)
+        return await self._run(Wish(**options), input, after)
 
-    def run_sync(  # noqa: PLR0913  the options of a run
+    def run_sync(
         self,
         input: Input,  # noqa: A002  the wire's own name for it
         *,
-        session: str | None = None,
         after: Result[Any] | None = None,
-        deps: Any = None,
-        budget: Budget | None = None,
-        settings: Settings | None = None,
-        tools: Tools | None = None,
-        cancel: CancelToken | None = None,
+        **options: Unpack[RunOptions],
     ) -> Result[Output]:
         """`run`, blocking: from a script, a thread, or inside a running event loop."""
-        wish = _Wish(session, deps, budget, settings, tools, cancel)
-        return block(self._run, wish, input, after)
+        return block(self._run, Wish(**options), input, after)
 
-    def stream(  # noqa: PLR0913  the options of a run
+    def stream(
         self,
         input: Input,  # noqa: A002  the wire's own name for it
         *,
-        session: str | None = None,
         after: Result[Any] | None = None,
-        deps: Any = None,
-        budget: Budget | None = None,
-        settings: Settings | None = None,
-        tools: Tools | None = None,
-        cancel: CancelToken | None = None,
+        **options: Unpack[RunOptions],
     ) -> RunStream[Output]:
         """`run`, watched while it goes. Use it as a context manager; see `RunStream`."""
-        wish = _Wish(session, deps, budget, settings, tools, cancel)
+        wish = Wish(**options)
         return RunStream(lambda stream: self._run(wish, input, after, stream), self._output)
 
-    def stream_sync(  # noqa: PLR0913  the options of a run
+    def stream_sync(
         self,
         input: Input,  # noqa: A002  the wire's own name for it
         *,
-        session: str | None = None,
         after: Result[Any] | None = None,
-        deps: Any = None,
-        budget: Budget | None = None,
-        settings: Settings | None = None,
-        tools: Tools | None = None,
-        cancel: CancelToken | None = None,
+        **options: Unpack[RunOptions],
     ) -> BlockingStream[Output]:
         """`stream`, blocking: `with agent.stream_sync(...) as stream: for x in stream.text()`."""
-        wish = _Wish(session, deps, budget, settings, tools, cancel)
-        return BlockingStream(
-            lambda: RunStream(lambda stream: self._run(wish, input, after, stream), self._output)
-        )
+        return BlockingStream(lambda: self.stream(input, after=after, **options))
 
     async def extract(
         self,
@@ -268,7 +230,7 @@ class Agent(Generic[Output]):
         Raises:
             RunError: There is no output.
         """
-        wish = _Wish(budget=budget, settings=settings, tools=())
+        wish = Wish(budget=budget, settings=settings, tools=())
         return (await self._run(wish, input, None)).output
 
     def extract_sync(
@@ -281,16 +243,7 @@ class Agent(Generic[Output]):
         """`extract`, blocking."""
         return block(self.extract, input, budget=budget, settings=settings)
 
-    async def resume(
-        self,
-        session: str,
-        *,
-        deps: Any = None,
-        budget: Budget | None = None,
-        settings: Settings | None = None,
-        tools: Tools | None = None,
-        cancel: CancelToken | None = None,
-    ) -> Result[Output]:
+    async def resume(self, session: str, **options: Unpack[ResumeOptions]) -> Result[Output]:
         """Go on with a session where it stopped: after a ruling, an error, or a dead process.
 
         Nothing new is said to the model. Calls of `repeatable` tools that had not returned are
@@ -303,44 +256,41 @@ class Agent(Generic[Output]):
             RunError: The run did not complete this time either.
             ConflictError: Somebody else is running this session.
         """
-        wish = _Wish(session, deps, budget, settings, tools, cancel)
-        return await self._resume(wish)
+        run, ledger = await self._sessions.load_existing(session)
+        wish = Wish(session, **options)
+        plan = await self._plan(wish, run.id, stream=False)
+        if run.finished is not None and run.finished.outcome == "complete":
+            return make_result(plan, run, Stop("complete", completed_output(plan, run)))
+        rig = self._rig(plan, run, run.id, ledger, wish)
+        rig.purse.spend(run.spent + run.lost, run.requests)
+        return await self._conduct(plan, rig, ledger, self._began(plan, (), resumed=True))
 
-    def resume_sync(
-        self,
-        session: str,
-        *,
-        deps: Any = None,
-        budget: Budget | None = None,
-        settings: Settings | None = None,
-        tools: Tools | None = None,
-        cancel: CancelToken | None = None,
-    ) -> Result[Output]:
+    def resume_sync(self, session: str, **options: Unpack[ResumeOptions]) -> Result[Output]:
         """`resume`, blocking."""
-        return block(self._resume, _Wish(session, deps, budget, settings, tools, cancel))
+        return block(self.resume, session, **options)
 
     # ----------------------------------------------------------------------------------- rulings
 
-    async def approve(self, session: str, call: CallKey | ToolCall | str) -> None:
+    async def approve(self, session: str, call: AnyCall) -> None:
         """Let a waiting call run; `resume` goes on.
 
         Raises:
             InputError: No such call waits for approval.
         """
-        await self._rule(session, call, Ruled(_NOWHERE, "approve"), {"approval"})
+        await self._rule(session, call, Ruled(NO_CALL, "approve"), {"approval"})
 
-    async def deny(self, session: str, call: CallKey | ToolCall | str, reason: str = "") -> None:
+    async def deny(self, session: str, call: AnyCall, reason: str = "") -> None:
         """Do not let a waiting call run; the model is told, with the reason.
 
         Raises:
             InputError: No such call waits for approval.
         """
-        await self._rule(session, call, Ruled(_NOWHERE, "deny", reason), {"approval"})
+        await self._rule(session, call, Ruled(NO_CALL, "deny", reason), {"approval"})
 
     async def settle(
         self,
         session: str,
-        call: CallKey | ToolCall | str,
+        call: AnyCall,
         *,
         result: Any = _UNSET,
         failed: str | None = None,
@@ -359,26 +309,26 @@ class Agent(Generic[Output]):
             InputError: No such call waits, or not exactly one of the three is given.
         """
         rulings = [
-            *([Ruled(_NOWHERE, "result", render_result(result))] if result is not _UNSET else []),
-            *([Ruled(_NOWHERE, "failed", failed)] if failed is not None else []),
-            *([Ruled(_NOWHERE, "again")] if again else []),
+            *([Ruled(NO_CALL, "result", render_result(result))] if result is not _UNSET else []),
+            *([Ruled(NO_CALL, "failed", failed)] if failed is not None else []),
+            *([Ruled(NO_CALL, "again")] if again else []),
         ]
         if len(rulings) != 1:
             raise InputError("settle(...): give exactly one of result=, failed= and again=True")
         await self._rule(session, call, rulings[0], {"unknown", "deferred"})
 
-    def approve_sync(self, session: str, call: CallKey | ToolCall | str) -> None:
+    def approve_sync(self, session: str, call: AnyCall) -> None:
         """`approve`, blocking."""
         block(self.approve, session, call)
 
-    def deny_sync(self, session: str, call: CallKey | ToolCall | str, reason: str = "") -> None:
+    def deny_sync(self, session: str, call: AnyCall, reason: str = "") -> None:
         """`deny`, blocking."""
         block(self.deny, session, call, reason)
 
     def settle_sync(
         self,
         session: str,
-        call: CallKey | ToolCall | str,
+        call: AnyCall,
         *,
         result: Any = _UNSET,
         failed: str | None = None,
@@ -399,7 +349,7 @@ class Agent(Generic[Output]):
 
         async def ask(context: ToolContext[Any], request: str) -> Any:
             parent = spending.get()
-            wish = _Wish(deps=context.deps, cancel=context.cancel, parent=parent)
+            wish = Wish(deps=context.deps, cancel=context.cancel, parent=parent)
             try:
                 result = await self._run(wish, request, None)
             except RunError as error:
@@ -429,17 +379,17 @@ class Agent(Generic[Output]):
     ) -> None:
         await self.aclose()
 
-    # --------------------------------------------------------------------------------- the inside
+    # -------------------------------------------------------------------------------- the inside
 
     async def _run(
         self,
-        wish: _Wish,
+        wish: Wish,
         given: Input,
         after: Result[Any] | None,
         stream: RunStream[Output] | None = None,
     ) -> Result[Output]:
         items = input_items(given)
-        run, ledger = await self._load(wish.session)
+        run, ledger = await self._sessions.load(wish.session)
         if run.open:
             raise InputError(
                 f"session {run.session!r} has calls that have not returned; approve, deny or "
@@ -450,63 +400,44 @@ class Agent(Generic[Output]):
                 raise InputError(f"after= was given, but session {run.session!r} has records")
             items = (*after.items, *items)
         run_id = uuid.uuid4().hex
-        plan = await self._plan(wish, run_id, stream is not None)
+        plan = await self._plan(wish, run_id, stream=stream is not None)
         rig = self._rig(plan, run, run_id, ledger, wish, stream)
-        began = Began(items, self._fingerprint(plan), plan.budget.as_data())
-        return await self._conduct(plan, run, rig, ledger, began)
-
-    async def _resume(self, wish: _Wish) -> Result[Output]:
-        run, ledger = await self._load(wish.session)
-        if not run.records:
-            raise InputError(f"there is no session {run.session!r} to resume")
-        plan = await self._plan(wish, run.id, stream=False)
-        if run.finished is not None and run.finished.outcome == "complete":
-            return make_result(plan, run, Stop("complete", completed_output(plan, run)))
-        rig = self._rig(plan, run, run.id, ledger, wish, None)
-        rig.purse.spend(run.spent + run.lost, run.requests)
-        began = Began((), self._fingerprint(plan), plan.budget.as_data(), resumed=True)
-        return await self._conduct(plan, run, rig, ledger, began)
+        return await self._conduct(plan, rig, ledger, self._began(plan, items))
 
     async def _conduct(
-        self, plan: Plan[Output], run: Run, rig: Rig, ledger: Ledger | None, began: Began
+        self, plan: Plan[Output], rig: Rig, ledger: Ledger | None, began: Began
     ) -> Result[Output]:
         """Conduct a run; keep it in memory if it did not complete and is kept nowhere else."""
+        run = rig.journal.run
         complete = False
         try:
             result = await conduct(plan, run, rig, began)
             complete = result.outcome == "complete"
         finally:
             if ledger is None:
-                if complete:
-                    self._memory.forget(run.session)
-                else:
-                    self._memory.keep_unnamed(run.session, run.records)
+                self._sessions.remember(run, complete=complete)
         return result
 
-    async def _load(self, session: str | None) -> tuple[Run, Ledger | None]:
-        """The session so far, and the ledger it is kept in; None if it has no name of its own."""
-        if session is None:
-            return Run(f"run-{uuid.uuid4().hex}"), self.ledger
-        if not re.fullmatch(limits.SESSION_NAME, session):
-            raise InputError(
-                f"session name of {len(session)} characters: a name is 1 to 64 letters, digits, "
-                "'_' or '-'"
-            )
-        if self.ledger is None and self._memory.is_unnamed(session):
-            return fold(await self._memory.load(session), session), None
-        ledger = self.ledger or self._memory
-        return fold(await ledger.load(session), session), ledger
+    def _began(
+        self, plan: Plan[Output], items: tuple[Item, ...], *, resumed: bool = False
+    ) -> Began:
+        specs = plan.offer().specs
+        told = fingerprint(self.model_name, plan.instructions, specs, repr(self._output))
+        return Began(items, told, plan.budget.as_data(), resumed)
 
-    async def _plan(self, wish: _Wish, run_id: str, stream: bool) -> Plan[Output]:  # noqa: FBT001
+    async def _plan(self, wish: Wish, run_id: str, *, stream: bool) -> Plan[Output]:
         model = await self._open_model()
+        profile = getattr(model, "profile", _PLAIN)
+        final = self._output.format is not None and profile.output == "tool"
         toolbox = self._toolbox if wish.tools is None else Toolbox(wish.tools)
-        plan = Plan(
+        return Plan(
             model=model,
             output=self._output,
-            offer=lambda: self._offer(toolbox, final),
+            offer=lambda: self._offer(toolbox, final=final),
+            instructions=await self._instruct(run_id, wish),
             settings=self.settings | wish.settings,
             budget=wish.budget or self.budget,
-            profile=getattr(model, "profile", Profile()),
+            profile=profile,
             name=self.model_name,
             deps=wish.deps,
             concurrency=self._concurrency,
@@ -514,13 +445,11 @@ class Agent(Generic[Output]):
             fatal=self._fatal,
             stream=stream,
         )
-        final = plan.final_tool is not None
-        return replace(plan, instructions=await self._instruct(run_id, wish))
 
-    async def _instruct(self, run_id: str, wish: _Wish) -> str | None:
+    async def _instruct(self, run_id: str, wish: Wish) -> str | None:
         if self.instructions is None or isinstance(self.instructions, str):
             return self.instructions
-        context = ToolContext(run_id, _NOWHERE, wish.deps, wish.cancel or CancelToken(), None)
+        context = ToolContext(run_id, NO_CALL, wish.deps, wish.cancel or CancelToken(), None)
         text = self.instructions(context)
         return str(await text if inspect.isawaitable(text) else text)
 
@@ -531,14 +460,14 @@ class Agent(Generic[Output]):
                 self._model = self._model or model
         return self._model
 
-    def _rig(  # noqa: PLR0913  where everything about a run meets
+    def _rig(
         self,
         plan: Plan[Output],
         run: Run,
         run_id: str,
         ledger: Ledger | None,
-        wish: _Wish,
-        stream: RunStream[Output] | None,
+        wish: Wish,
+        stream: RunStream[Output] | None = None,
     ) -> Rig:
         purse = Purse(plan.budget, model=self.model_name, now=time.monotonic(), parent=wish.parent)
         sink = None if stream is None else stream.attach(plan, purse)
@@ -547,7 +476,7 @@ class Agent(Generic[Output]):
         )
         return Rig(journal, purse, wish.cancel or CancelToken())
 
-    def _offer(self, toolbox: Toolbox, final: bool) -> Offer:  # noqa: FBT001
+    def _offer(self, toolbox: Toolbox, *, final: bool) -> Offer:
         """The tools of this turn; the same object as long as they are the same."""
         tools = tuple(toolbox)
         key = (final, *map(id, tools))
@@ -556,47 +485,18 @@ class Agent(Generic[Output]):
             if len(self._offers) >= _OFFERS:
                 self._offers.clear()
             specs = tuple(tool.spec for tool in tools)
-            found = Offer(
-                {tool.name: tool for tool in tools},
-                (*specs, self._output.tool) if final else specs,
-            )
+            named = {tool.name: tool for tool in tools}
+            found = Offer(named, (*specs, self._output.tool) if final else specs, tools)
             self._offers[key] = found
         return found
 
-    def _fingerprint(self, plan: Plan[Output]) -> str:
-        specs = plan.offer().specs
-        return fingerprint(self.model_name, plan.instructions, specs, repr(self._output))
-
-    async def _rule(
-        self, session: str, call: CallKey | ToolCall | str, ruling: Ruled, states: set[str]
-    ) -> None:
-        run, ledger = await self._load(session)
-        key = _key(call)
-        found = run.find(key)
+    async def _rule(self, session: str, call: AnyCall, ruling: Ruled, states: set[str]) -> None:
         tools = {tool.name: tool for tool in self._toolbox}
-        state = "returned" if found is None else waits_for(found, tools)
-        if state not in states:
-            waiting = ", ".join(
-                f"{c.key} ({waits_for(c, tools)})" for c in run.open if c.returned is None
-            )
-            raise InputError(
-                f"session {session!r}: call {key} cannot be ruled so; it is {state!r}, this needs "
-                f"{' or '.join(sorted(states))}. Waiting are: {waiting or 'none'}"
-            )
-        journal = Journal(run, run.id, ledger=ledger, observers=self.observers, now=time.time)
-        await journal.record(replace(ruling, call=key))
-        if ledger is None:
-            self._memory.keep_unnamed(session, run.records)
+        await self._sessions.rule(session, call_key(call), ruling, states, tools)
 
 
-_NOWHERE = CallKey(0, 0)
 _OFFERS = 64
-
-
-def _key(call: CallKey | ToolCall | str) -> CallKey:
-    if isinstance(call, ToolCall):
-        return call.key
-    return CallKey.parse(call) if isinstance(call, str) else call
+_PLAIN = Profile()
 
 
 def _charge(parent: Purse | None, call: CallKey, result: Result[Any] | None) -> None:

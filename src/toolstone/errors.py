@@ -175,7 +175,7 @@ class ServiceError(ToolstoneError):
         "retry_after",
     )
 
-    def __init__(  # noqa: PLR0913  what is known of a failure differs by phase
+    def __init__(
         self,
         message: str,
         *,

@@ -192,11 +192,7 @@ class SQLiteLedger:
     ) -> None:
         connection.execute("BEGIN IMMEDIATE")
         try:
-            (found,) = connection.execute(
-                "SELECT COALESCE(MAX(seq) + 1, 0) FROM records WHERE session = ?", (session,)
-            ).fetchone()
-            if found != rows[0][1]:
-                raise conflict(session, rows[0][1], found)
+            _check_place(connection, session, rows[0][1])
             connection.executemany("INSERT INTO records VALUES (?, ?, ?)", rows)
         except BaseException:
             connection.execute("ROLLBACK")
@@ -209,6 +205,13 @@ class SQLiteLedger:
 
     def _forget(self, connection: sqlite3.Connection, session: str) -> None:
         connection.execute("DELETE FROM records WHERE session = ?", (session,))
+
+
+def _check_place(connection: sqlite3.Connection, session: str, expected: int) -> None:
+    query = "SELECT COALESCE(MAX(seq) + 1, 0) FROM records WHERE session = ?"
+    (found,) = connection.execute(query, (session,)).fetchone()
+    if found != expected:
+        raise conflict(session, expected, found)
 
 
 def _create_private(path: Path) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from toolstone.errors import DroppedError, FailedError, RunCancelled, ServiceError, ToolstoneError
 from toolstone.events import Fact, Finished
@@ -85,7 +85,7 @@ class _Stoppable:
         self._task: asyncio.Task[Any] | None = None
         self._sent = False
 
-    def __enter__(self) -> _Stoppable:
+    def __enter__(self) -> Self:
         self._task = asyncio.current_task()
         loop = asyncio.get_running_loop()
         self._token.watch(self, lambda: loop.call_soon_threadsafe(self._cancel))

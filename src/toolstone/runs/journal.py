@@ -24,7 +24,7 @@ class Journal:
 
     __slots__ = ("_id", "_ledger", "_now", "_observers", "_sink", "run")
 
-    def __init__(  # noqa: PLR0913  a journal stands between six parties
+    def __init__(
         self,
         run: Run,
         run_id: str,

@@ -6,15 +6,13 @@ engines that call it once per task.
 
 from __future__ import annotations
 
-import asyncio
 import time
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, assert_never
 
 from toolstone import limits
-from toolstone.errors import DroppedError, FailedError, ServiceError, ToolstoneError
+from toolstone.errors import ServiceError
 from toolstone.events import Answered, Asked, Finished, Noted, Returned, Said, Started
-from toolstone.items import FunctionCall
 from toolstone.runs.steps import (
     Answer,
     Ask,
@@ -37,9 +35,10 @@ from toolstone.tools.refusals import (
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from toolstone.events import Delta
+    from toolstone.events import Delta, Ruled
+    from toolstone.items import CallKey
     from toolstone.ports import Response
-    from toolstone.runs.budget import Left, Purse
+    from toolstone.runs.budget import Purse
     from toolstone.runs.journal import Journal
     from toolstone.runs.plan import Offer, Plan
     from toolstone.runs.state import CallState, Run
@@ -201,22 +200,31 @@ def _with_usage(returned: Returned, purse: Purse) -> Returned:
 
 def _refuse(call: CallState, offer: Offer) -> Returned | None:
     """What the model is told of a call that is not executed; None if it is."""
-    ruling = call.ruling
-    if ruling is not None and ruling.ruling in {"deny", "result", "failed"}:
-        if ruling.ruling == "result":
-            return Returned(call.key, ruling.output, False, "settled")
-        if ruling.ruling == "failed":
-            return Returned(call.key, ruling.output, True, "settled")
-        return Returned(call.key, explain_denied(str(ruling.output)), True, "denied")
+    if call.ruling is not None and call.ruling.ruling not in {"approve", "again"}:
+        return _ruled(call.key, call.ruling)
     if call.key.position >= limits.CALLS_PER_TURN:
-        return Returned(call.key, explain_limit(limits.CALLS_PER_TURN), True, "limit")
+        return _not_run(call, "limit", explain_limit(limits.CALLS_PER_TURN))
     tool = offer.tools.get(call.name)
     if tool is None:
-        return Returned(call.key, explain_unknown(call.name, offer.tools), True, "unknown")
+        return _not_run(call, "unknown", explain_unknown(call.name, offer.tools))
     problem = read_arguments(call, tool)
     if problem is not None:
-        return Returned(call.key, explain_arguments(call.name, problem), True, "arguments")
+        return _not_run(call, "arguments", explain_arguments(call.name, problem))
     return None
+
+
+def _not_run(call: CallState, how: Any, text: str) -> Returned:
+    return Returned(call.key, text, failed=True, how=how)
+
+
+def _ruled(key: CallKey, ruled: Ruled) -> Returned:
+    match ruled.ruling:
+        case "result":
+            return Returned(key, ruled.output, how="settled")
+        case "failed":
+            return Returned(key, ruled.output, failed=True, how="settled")
+        case _:
+            return Returned(key, explain_denied(str(ruled.output)), failed=True, how="denied")
 
 
 def _pending(

@@ -30,6 +30,8 @@ class Offer:
 
     tools: Mapping[str, Tool]
     specs: tuple[ToolSpec, ...]
+    kept: tuple[Tool, ...] = ()
+    """The very objects, so that their identity stays theirs while the offer is cached."""
 
 
 @dataclass(frozen=True, slots=True)

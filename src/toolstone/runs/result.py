@@ -23,16 +23,15 @@ from toolstone.items import FunctionCall, Message
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from toolstone.outcomes import Outcome
-    from toolstone.usage import Usage
-
     from toolstone.events import Record
     from toolstone.items import CallKey, Item
+    from toolstone.outcomes import Outcome
     from toolstone.runs.budget import Price
     from toolstone.runs.plan import Plan
     from toolstone.runs.state import CallState, Run
     from toolstone.runs.steps import Stop, Wait
     from toolstone.tools.tool import Tool
+    from toolstone.usage import Usage
 
 __all__ = ["Result", "ToolCall", "completed_output", "make_result", "raise_for", "waits_for"]
 

@@ -133,7 +133,7 @@ class Run:
         """How many records the session has."""
         return len(self.records)
 
-    def add(self, record: Record) -> None:
+    def add(self, record: Record) -> None:  # noqa: C901, PLR0912  one line for each fact there is
         """Fold the next record in."""
         self.records.append(record)
         self.id = record.run

@@ -175,7 +175,9 @@ def _final_step(plan: Plan[Any], run: Run, final: list[CallState]) -> Step:
             f"{plan.final_tool} was not taken: it was called beside other tools. "
             "Call it again, alone, once you have their results."
         )
-        return Answer(tuple(Returned(c.key, text, True, "final") for c in final), "final")
+        return Answer(
+            tuple(Returned(c.key, text, failed=True, how="final") for c in final), "final"
+        )
     call = final[0]
     try:
         value, notes = plan.output.read_with_notes(call.arguments)
@@ -183,10 +185,9 @@ def _final_step(plan: Plan[Any], run: Run, final: list[CallState]) -> Step:
         if run.reasks >= plan.reasks:
             return Stop("failed", problems=problem.problems, why="output")
         text = _output_complaint(problem.problems)
-        return Answer((Returned(call.key, text, True, "final"),), "output")
-    return Stop(
-        "complete", value, closing=(Returned(call.key, "accepted", False, "final"),), notes=notes
-    )
+        return Answer((Returned(call.key, text, failed=True, how="final"),), "output")
+    closing = (Returned(call.key, "accepted", how="final"),)
+    return Stop("complete", value, closing=closing, notes=notes)
 
 
 # ---------------------------------------------------------------------------------- 2: answers

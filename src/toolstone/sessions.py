@@ -1,0 +1,163 @@
+"""Sessions of an agent: found, kept, and ruled about. And what one run may be given."""
+
+from __future__ import annotations
+
+import re
+import time
+import uuid
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, TypedDict
+
+from toolstone import limits
+from toolstone.errors import InputError
+from toolstone.items import CallKey
+from toolstone.ledgers.memory import MemoryLedger
+from toolstone.runs.journal import Journal
+from toolstone.runs.result import ToolCall, waits_for
+from toolstone.runs.state import Run, fold
+from toolstone.tools.tool import Tool
+from toolstone.tools.toolbox import Toolbox
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from toolstone.events import Ruled
+    from toolstone.ports import Ledger, Observer, Settings
+    from toolstone.runs.budget import Budget, Purse
+    from toolstone.tools.context import CancelToken
+
+__all__ = ["AnyCall", "ResumeOptions", "RunOptions", "Sessions", "Tools", "Wish", "call_key"]
+
+Tools = Iterable[Callable[..., Any] | Tool | Toolbox] | Toolbox
+AnyCall = CallKey | ToolCall | str
+"""A call, its key, or the key as text such as `"3.1"`."""
+
+NO_CALL = CallKey(0, 0)
+"""Where a context is needed and there is no call."""
+
+
+class ResumeOptions(TypedDict, total=False):
+    """What `Agent.resume` may be given besides the session; see `RunOptions`."""
+
+    deps: Any
+    budget: Budget | None
+    settings: Settings | None
+    tools: Tools | None
+    cancel: CancelToken | None
+
+
+class RunOptions(ResumeOptions, total=False):
+    """What one run may be given besides its input.
+
+    Attributes:
+        session: A name (letters, digits, `_`, `-`; up to 64) to go on with a conversation under,
+            and to resume this run by.
+        deps: Handed to tools in `ToolContext.deps`.
+        budget: Instead of the agent's.
+        settings: On top of the agent's.
+        tools: Instead of the agent's.
+        cancel: Stops the run from elsewhere, any thread: it raises `RunCancelled`.
+    """
+
+    session: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What one call of `run`, `stream` or `resume` asks for."""
+
+    session: str | None = None
+    deps: Any = None
+    budget: Budget | None = None
+    settings: Settings | None = None
+    tools: Tools | None = None
+    cancel: CancelToken | None = None
+    parent: Purse | None = None
+
+
+class Sessions:
+    """The sessions of one agent, in its ledger or, without one, in memory."""
+
+    def __init__(self, ledger: Ledger | None, observers: Sequence[Observer]) -> None:
+        self._ledger = ledger
+        self._observers = observers
+        self._memory = MemoryLedger()
+
+    async def load(self, session: str | None) -> tuple[Run, Ledger | None]:
+        """The session so far, and the ledger to write it to.
+
+        None where a run has no name and the agent no ledger: such a run is kept in memory if it
+        does not complete (`remember`).
+
+        Raises:
+            InputError: The name cannot be.
+        """
+        if session is None:
+            return Run(f"run-{uuid.uuid4().hex}"), self._ledger
+        if not re.fullmatch(limits.SESSION_NAME, session):
+            raise InputError(
+                f"session name of {len(session)} characters: a name is 1 to 64 letters, digits, "
+                "'_' or '-'"
+            )
+        if self._ledger is None and self._memory.is_unnamed(session):
+            return fold(await self._memory.load(session), session), None
+        ledger = self._ledger or self._memory
+        return fold(await ledger.load(session), session), ledger
+
+    async def load_existing(self, session: str) -> tuple[Run, Ledger | None]:
+        """`load`, of a session that must be there.
+
+        Raises:
+            InputError: There is no such session.
+        """
+        run, ledger = await self.load(session)
+        if not run.records:
+            raise InputError(f"there is no session {session!r}; was it kept in another ledger?")
+        return run, ledger
+
+    def remember(self, run: Run, *, complete: bool) -> None:
+        """Keep a run that is kept nowhere else, if it did not complete."""
+        if complete:
+            self._memory.forget(run.session)
+        else:
+            self._memory.keep_unnamed(run.session, run.records)
+
+    async def rule(
+        self,
+        session: str,
+        key: CallKey,
+        ruling: Ruled,
+        states: set[str],
+        tools: Mapping[str, Tool],
+    ) -> None:
+        """Record a ruling about a call that waits in one of these states.
+
+        Raises:
+            InputError: No such call waits so; the message lists those that wait.
+        """
+        run, ledger = await self.load_existing(session)
+        found = run.find(key)
+        state = "returned" if found is None or found.returned else waits_for(found, tools)
+        if state not in states:
+            open_calls = [call for call in run.open if call.returned is None]
+            waiting = ", ".join(f"{call.key} ({waits_for(call, tools)})" for call in open_calls)
+            raise InputError(
+                f"session {session!r}: call {key} is {state!r}; this ruling is for one that is "
+                f"{' or '.join(sorted(states))}. Waiting: {waiting or 'none'}"
+            )
+        journal = Journal(run, run.id, ledger=ledger, observers=self._observers, now=time.time)
+        await journal.record(replace(ruling, call=key))
+        if ledger is None:
+            self.remember(run, complete=False)
+
+
+def call_key(call: AnyCall) -> CallKey:
+    """The key of a call, however it is named.
+
+    Raises:
+        InputError: It is no key.
+    """
+    if isinstance(call, ToolCall):
+        return call.key
+    return CallKey.parse(call) if isinstance(call, str) else call

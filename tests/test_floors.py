@@ -1,0 +1,126 @@
+"""The plan of the house: an import goes down, never up, never sideways between folders."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+SOURCE = Path(__file__).parent.parent / "src" / "toolstone"
+
+WORDS = {"errors", "items", "events", "outcomes", "limits", "usage", "_portal"}
+FLOORS = [
+    WORDS,
+    {"schema"},
+    {"ports"},
+    {"tools", "ledgers", "observers"},
+    {"wire"},
+    {"runs", "responses"},
+    {"local"},
+    {"models", "sessions", "agent"},
+    {"testing"},
+    {"cli"},
+    {"__init__", "__main__"},
+]
+SIDEWAYS = {("agent", "sessions"), ("agent", "models")}
+"""Files of one floor that may meet: an agent has sessions and a model."""
+
+LEVEL = {name: level for level, floor in enumerate(FLOORS) for name in floor}
+PURE = [
+    "schema",
+    "runs/state.py",
+    "runs/steps.py",
+    "runs/budget.py",
+    "runs/plan.py",
+    "responses/render.py",
+    "responses/parse.py",
+    "responses/stream.py",
+    "responses/failures.py",
+    "wire/sse.py",
+]
+LAZY = {"httpx", "jsonschema", "tenacity", "sqlite3", "boto3", "botocore", "aiohttp", "starlette",
+        "uvicorn", "xllamacpp", "typer", "rich"}  # fmt: skip
+
+
+def files():
+    return sorted(SOURCE.rglob("*.py"))
+
+
+def name_of(path):
+    """The folder, or file at the top, that a file belongs to."""
+    return path.relative_to(SOURCE).parts[0].removesuffix(".py")
+
+
+def imports(path, *, hidden=True):
+    """Every module a file imports: at the top, in functions, under TYPE_CHECKING."""
+    tree = ast.parse(path.read_text())
+    for node in ast.walk(tree) if hidden else tree.body:
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: relative import"
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def own(module):
+    parts = module.split(".")
+    return parts[1] if parts[0] == "toolstone" and len(parts) > 1 else None
+
+
+@pytest.mark.parametrize("path", files(), ids=lambda p: str(p.relative_to(SOURCE)))
+def test_a_file_imports_only_from_floors_below_and_its_own_folder(path):
+    here = name_of(path)
+    assert here in LEVEL, f"{here} has no floor"
+    for module in imports(path):
+        there = own(module)
+        if there is None or there == here or here in WORDS & {here} and there in WORDS:
+            continue
+        if module == "toolstone.limits" or there not in LEVEL:
+            assert there in LEVEL or there == "__version__", f"{module} has no floor"
+            continue
+        below = LEVEL[there] < LEVEL[here]
+        assert below or (here, there) in SIDEWAYS, f"{here} must not import {module}"
+
+
+def test_runs_never_meets_the_protocol():
+    for path in (SOURCE / "runs").rglob("*.py"):
+        assert not [m for m in imports(path) if own(m) in {"responses", "chat", "wire"}], path
+
+
+def test_only_bedrock_knows_aws():
+    for path in files():
+        if name_of(path) != "bedrock":
+            found = [m for m in imports(path) if m.split(".")[0] in {"boto3", "botocore"}]
+            assert not found, path
+
+
+@pytest.mark.parametrize("place", PURE)
+def test_the_middle_is_pure(place):
+    found = SOURCE / place
+    assert found.exists(), f"{place} is in the plan and not in the house"
+    for path in [found] if found.is_file() else found.rglob("*.py"):
+        bad = [m for m in imports(path) if m.split(".")[0] in {"asyncio", "httpx", "threading"}]
+        assert not bad, f"{path}: {bad}"
+
+
+def test_what_costs_at_import_is_imported_inside_functions():
+    allowed = {"cli", "local"}  # loaded only for who asks for them
+    for path in files():
+        if name_of(path) not in allowed:
+            found = {m.split(".")[0] for m in imports(path, hidden=False)} & LAZY
+            assert not found, f"{path} imports {found} at its top"
+
+
+def test_every_default_limit_stands_in_limits():
+    """A number with a name in capitals elsewhere must not be a limit: they have one home."""
+    for path in files():
+        if path.name == "limits.py":
+            continue
+        for node in ast.parse(path.read_text()).body:
+            targets = node.targets if isinstance(node, ast.Assign) else []
+            names = [t.id for t in targets if isinstance(t, ast.Name)]
+            assert not [n for n in names if n.startswith("MAX_") or n.endswith("_MAX")], path
+
+
+def test_files_fit_in_the_mind():
+    long = {p.name: n for p in files() if (n := len(p.read_text().splitlines())) > 400}
+    assert not long
