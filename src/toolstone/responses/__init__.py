@@ -1,0 +1,19 @@
+"""The Responses protocol: render, parse, stream, failures, client. Knows no cloud and no loop."""
+
+from toolstone.responses.client import Responses
+from toolstone.responses.failures import failure, read_error
+from toolstone.responses.parse import parse_response
+from toolstone.responses.render import Renderer
+from toolstone.responses.stream import Assembler
+from toolstone.responses.strings import openai_model, responses_model
+
+__all__ = [
+    "Assembler",
+    "Renderer",
+    "Responses",
+    "failure",
+    "openai_model",
+    "parse_response",
+    "read_error",
+    "responses_model",
+]

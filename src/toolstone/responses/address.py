@@ -1,0 +1,111 @@
+"""Where a server is: base URLs that keys and prompts may be sent to, and model strings. Pure."""
+
+from __future__ import annotations
+
+import re
+from ipaddress import ip_address
+from typing import TYPE_CHECKING, Final
+from urllib.parse import urlsplit
+
+from toolstone.errors import ConfigError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from urllib.parse import SplitResult
+
+__all__ = ["OPENAI", "check_base_url", "parse_model_string"]
+
+OPENAI: Final = "https://api.openai.com/v1"
+_HOST: Final = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9_-]*[A-Za-z0-9_])?(\.[A-Za-z0-9_-]+)*")
+_PATH: Final = re.compile(r"(/[A-Za-z0-9._~!$&'()*+,;=:@%-]*)*")
+_SCHEME: Final = "responses+"
+
+
+def check_base_url(url: str) -> str:
+    """The URL without a slash at its end; nothing else of it changes.
+
+    Raises:
+        ConfigError: It is not https (http is for this machine alone), or holds user, query,
+            fragment, a name outside ASCII, a dot at the end of the host, or `..` in the path.
+    """
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError as error:
+        raise ConfigError(f"base_url ({len(url)} characters) is no URL: {error}") from None
+    why = _fault(url, parts, port)
+    if why:
+        raise ConfigError(
+            f"base_url {_shown(parts)}: {why}; write it like 'https://host/v1', "
+            "with the key in api_key="
+        )
+    return url.rstrip("/")
+
+
+def _fault(url: str, parts: SplitResult, port: int | None) -> str | None:
+    host = parts.hostname or ""
+    faults = {
+        "it has a user or password": "@" in parts.netloc,
+        "it has a query": "?" in url,
+        "it has a fragment": "#" in url,
+        "it must begin with https:// or http://": parts.scheme not in ("http", "https"),
+        "it has no host": not host,
+        "its host is no plain name or address": not (_HOST.fullmatch(host) or _address(host)),
+        "port 0 is none": port == 0,
+        "its path has a step '..', or a character that URLs cannot hold": not _safe(parts.path),
+        "http:// sends keys and prompts for all to read; only this machine may be reached so": (
+            parts.scheme == "http" and not _here(host)
+        ),
+    }
+    return next((why for why, wrong in faults.items() if wrong), None)
+
+
+def _safe(path: str) -> bool:
+    steps = path.replace("%2e", ".").replace("%2E", ".").split("/")
+    return _PATH.fullmatch(path) is not None and not {".", ".."} & set(steps)
+
+
+def _shown(parts: SplitResult) -> str:
+    """Scheme and host: what else a URL holds may be secret."""
+    return repr(f"{parts.scheme[:20]}://{(parts.hostname or '')[:100]}")
+
+
+def _address(host: str) -> bool:
+    try:
+        ip_address(host)
+    except ValueError:
+        return False
+    return True
+
+
+def _here(host: str) -> bool:
+    return host == "localhost" or (_address(host) and ip_address(host).is_loopback)
+
+
+def parse_model_string(text: str) -> tuple[str, str]:
+    """Base URL and model of `responses+http://host:port/v1#MODEL`.
+
+    Raises:
+        ConfigError: It is not of this form.
+    """
+    url, mark, model = text.removeprefix(_SCHEME).partition("#")
+    if not text.startswith(_SCHEME) or not mark or not model:
+        raise ConfigError(
+            f"model string of {len(text)} characters: a compatible server is written "
+            "'responses+https://host/v1#MODEL' (http:// for this machine)"
+        )
+    return check_base_url(url), model
+
+
+def openai_settings(environment: Mapping[str, str]) -> tuple[str, str]:
+    """Base URL and key for `openai/MODEL`: `OPENAI_BASE_URL` and `OPENAI_API_KEY`.
+
+    Raises:
+        ConfigError: There is no key, or the URL cannot be.
+    """
+    key = environment.get("OPENAI_API_KEY", "")
+    if not key.strip():
+        raise ConfigError(
+            "OPENAI_API_KEY is not set; set it, or use Responses(base_url=..., api_key=...)"
+        )
+    return check_base_url(environment.get("OPENAI_BASE_URL") or OPENAI), key

@@ -1,0 +1,172 @@
+"""The JSON of a response becomes a `Response`; anything else is told for what it is. Pure."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from toolstone.errors import ProtocolError
+from toolstone.items import parse_item
+from toolstone.ports import Response
+from toolstone.responses.decode import decode
+from toolstone.responses.failures import failure, read_error, request_id, sanitised
+from toolstone.usage import Usage
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from toolstone.events import Noted
+    from toolstone.items import Item
+
+__all__ = ["parse_response", "read_items", "response_from"]
+
+JSON = dict[str, Any]
+
+_NO_HEADERS: Final[Mapping[str, str]] = {}
+
+
+def parse_response(
+    body: bytes,
+    *,
+    sent: bytes = b"",
+    headers: Mapping[str, str] = _NO_HEADERS,
+    secrets: Sequence[str] = (),
+) -> Response:
+    """Read the body of a 200.
+
+    Only `id`, `status` and `output` must be there; everything else is carried as it came. The
+    content type is not looked at: servers and proxies get it wrong.
+
+    Raises:
+        ProtocolError: It is not a response; says what it looks like and what to do.
+        StatusError: It is an error, or a response that failed.
+    """
+    if not body.startswith(b"{"):
+        body = _object(body, headers)
+    raw = decode(body)
+    if not isinstance(raw, dict):
+        raise _not_a_response(f"JSON {type(raw).__name__}", "", body, headers)
+    if not isinstance(raw.get("output"), list) or "status" not in raw or "id" not in raw:
+        raise _strange(raw, body, headers, secrets)
+    return response_from(raw, sent=sent, received=body, headers=headers, secrets=secrets)
+
+
+def response_from(
+    raw: JSON,
+    *,
+    sent: bytes = b"",
+    received: bytes = b"",
+    items: tuple[Item, ...] | None = None,
+    notes: tuple[Noted, ...] = (),
+    headers: Mapping[str, str] = _NO_HEADERS,
+    secrets: Sequence[str] = (),
+) -> Response:
+    """A `Response` from its decoded JSON object.
+
+    Raises:
+        ProtocolError: `id` or `status` is no text, or an item is no object.
+        StatusError: The response failed; `partial` has what it holds.
+    """
+    ident, status = raw.get("id"), raw.get("status")
+    if not isinstance(ident, str) or not isinstance(status, str):
+        raise ProtocolError(
+            f"the response's id is a {type(ident).__name__} and its status a "
+            f"{type(status).__name__}; both must be text",
+            request_id=request_id(headers),
+        )
+    details, error, model = raw.get("incomplete_details"), raw.get("error"), raw.get("model")
+    reason = details.get("reason") if isinstance(details, dict) else None
+    response = Response(
+        ident,
+        status,
+        read_items(raw.get("output")) if items is None else items,
+        Usage.parse(raw.get("usage")),
+        model if isinstance(model, str) else "",
+        reason if isinstance(reason, str) else None,
+        error if isinstance(error, dict) else None,
+        notes,
+        sent,
+        received,
+    )
+    if status == "failed":
+        raise _failed(response, error, headers, secrets)
+    return response
+
+
+def _failed(
+    response: Response, error: object, headers: Mapping[str, str], secrets: Sequence[str]
+) -> Exception:
+    ended = failure(
+        read_error(error), headers=headers, body=response.received[:1024], secrets=secrets
+    )
+    ended.partial = response
+    ended.outcome = "partial" if response.items else "none"
+    return ended
+
+
+def read_items(output: object) -> tuple[Item, ...]:
+    """The items of an `output`; null is no item.
+
+    Raises:
+        ProtocolError: One is not a JSON object.
+    """
+    if not isinstance(output, list):
+        return ()
+    try:
+        return tuple([parse_item(raw) for raw in output if raw is not None])
+    except (AttributeError, TypeError):
+        wrong = next(n for n, raw in enumerate(output) if not isinstance(raw, dict | None))
+        raise ProtocolError(
+            f"output[{wrong}] is a {type(output[wrong]).__name__}; an item is a JSON object"
+        ) from None
+
+
+def _object(body: bytes, headers: Mapping[str, str]) -> bytes:
+    """The body from its brace on, if only white space or a byte order mark stands before it."""
+    text = body.removeprefix(b"\xef\xbb\xbf").lstrip(b" \t\r\n")
+    if text.startswith(b"{"):
+        return text
+    if not text:
+        raise _not_a_response("an empty body", "Something in between may answer", body, headers)
+    if text.startswith(b"<"):
+        raise _not_a_response(
+            "a web page",
+            "Is a proxy, a login page or a captive portal in between? Check base_url",
+            body,
+            headers,
+        )
+    if text.startswith((b"\xff\xfe", b"\xfe\xff")) or b"\0" in text[:4]:
+        raise _not_a_response("UTF-16 or UTF-32", "JSON on the wire is UTF-8", body, headers)
+    return body
+
+
+def _strange(
+    raw: JSON, body: bytes, headers: Mapping[str, str], secrets: Sequence[str]
+) -> Exception:
+    if raw.get("error"):
+        return failure(read_error(raw), headers=headers, body=body[:1024], secrets=secrets)
+    output = raw.get("Output")
+    if isinstance(output, dict) and "__type" in output:
+        return _not_a_response(
+            f"an AWS {str(output['__type']).rpartition('#')[2]!r} error",
+            "The path is wrong for this host: check the prefix in base_url (/openai/v1, /v1)",
+            body,
+            headers,
+        )
+    if raw.get("object") == "chat.completion" or "choices" in raw:
+        return _not_a_response(
+            "a chat completion", "Check base_url: this is the older API", body, headers
+        )
+    missing = [name for name in ("id", "status", "output") if name not in raw]
+    what = f"a JSON object without {' and '.join(missing)}" if missing else "a JSON object"
+    return _not_a_response(what, "Check that base_url is a Responses endpoint", body, headers)
+
+
+def _not_a_response(what: str, then: str, body: bytes, headers: Mapping[str, str]) -> ProtocolError:
+    kind = sanitised(headers.get("content-type", ""))[:80]
+    said = f" (content-type {kind!r}, {len(body)} bytes)" if kind else f" ({len(body)} bytes)"
+    return ProtocolError(
+        f"the service answered 200, but not with a response: {what}{said}. {then}".rstrip(". "),
+        phase="body",
+        request_id=request_id(headers),
+        body=body[:1024],
+    )

@@ -1,0 +1,189 @@
+"""A `Request` becomes the bytes of a request body. Pure.
+
+Items are spliced: each was rendered once, and nothing walks the history again. What comes back
+goes back as it came, unknown fields and types included, except that
+- a message without `type` gets one (Open Responses refuses it otherwise),
+- the raw thoughts of a reasoning item (`content`) stay here: Open Responses and others refuse
+  them, and its `summary`, which must be there, is added empty where it is missing,
+- items go back without `id` to endpoints whose profile says that they do not keep ids.
+Only what is set is sent; `model`, `stream`, `store`, and each tool's `type` and `strict` always,
+unless the profile refuses one by name.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from pydantic_core import PydanticSerializationError, to_json
+
+from toolstone.errors import InputError
+from toolstone.items import Reasoning
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from toolstone.items import Item
+    from toolstone.ports import OutputFormat, Profile, Request, Settings, ToolSpec
+
+__all__ = ["Renderer"]
+
+JSON = dict[str, Any]
+
+_CHOICES: Final = frozenset({"auto", "none", "required"})
+_PLAIN: Final = (
+    "temperature",
+    "top_p",
+    "max_output_tokens",
+    "parallel_tool_calls",
+    "service_tier",
+    "include",
+    "truncation",
+    "metadata",
+    "safety_identifier",
+    "prompt_cache_key",
+)
+_KEPT_TOOLS: Final = 64
+_KEPT_ITEMS: Final = 4096
+
+
+class Renderer:
+    """Renders requests for one model of one endpoint; keeps what does not change between turns."""
+
+    __slots__ = ("_items", "_model", "_profile", "_rewrites", "_tools")
+
+    def __init__(self, model: str, profile: Profile) -> None:
+        self._model = model
+        self._profile = profile
+        self._rewrites = not profile.keeps_item_ids
+        self._tools: dict[int, tuple[tuple[ToolSpec, ...], bytes]] = {}
+        self._items: dict[int, tuple[Item, bytes]] = {}
+
+    def render(self, request: Request) -> bytes:
+        """The body.
+
+        Raises:
+            InputError: Something in it cannot be said in JSON.
+        """
+        settings = request.settings
+        fields = self._fields(request, settings)
+        if settings.extra:
+            fields.update(settings.extra)
+        rest = _json(fields, "the request's settings or instructions")
+        tools = b""
+        if request.tools and "tools" not in fields:
+            tools = b',"tools":' + self._render_tools(request.tools)
+        if "input" in fields:
+            return b"".join((rest[:-1], tools, b"}"))
+        items = b",".join(self._render_items(request.items))
+        return b"".join((b'{"input":[', items, b"]", tools, b",", rest[1:]))
+
+    def _fields(self, request: Request, settings: Settings) -> JSON:
+        store = settings.store
+        fields: JSON = {
+            "model": self._model,
+            "stream": request.stream,
+            "store": settings.state == "server" if store is None else store,
+        }
+        for name in _PLAIN:
+            value = getattr(settings, name)
+            if value is not None:
+                fields[name] = value
+        choice = settings.tool_choice if request.tool_choice is None else request.tool_choice
+        if choice is not None:
+            fields["tool_choice"] = render_choice(choice)
+        if request.instructions is not None:
+            fields["instructions"] = request.instructions
+        if request.previous is not None:
+            fields["previous_response_id"] = request.previous
+        if request.output is not None or settings.verbosity is not None:
+            fields["text"] = _text(request.output, settings.verbosity)
+        if settings.effort is not None or settings.summary is not None:
+            said = {"effort": settings.effort, "summary": settings.summary}
+            fields["reasoning"] = {k: v for k, v in said.items() if v is not None}
+        for name in self._profile.refuses:
+            fields.pop(name, None)
+        return fields
+
+    def _render_items(self, items: Sequence[Item]) -> list[bytes]:
+        if self._rewrites:
+            return [self._replay(item) for item in items]
+        return [self._replay(item) if type(item) is Reasoning else item.json for item in items]
+
+    def _replay(self, item: Item) -> bytes:
+        """An item that does not go back as it came, rendered once."""
+        kept = self._items.get(id(item))
+        if kept is not None and kept[0] is item:
+            return kept[1]
+        raw = replayed(item.raw, keeps_id=self._profile.keeps_item_ids)
+        text = item.json if raw is item.raw else _json(raw, f"an item of type {item.type!r}")
+        _keep(self._items, id(item), (item, text), _KEPT_ITEMS)
+        return text
+
+    def _render_tools(self, tools: tuple[ToolSpec, ...]) -> bytes:
+        kept = self._tools.get(id(tools))
+        if kept is not None and kept[0] is tools:
+            return kept[1]
+        text = b"[" + b",".join([self._render_tool(tool) for tool in tools]) + b"]"
+        _keep(self._tools, id(tools), (tools, text), _KEPT_TOOLS)
+        return text
+
+    def _render_tool(self, tool: ToolSpec) -> bytes:
+        raw: JSON = {"type": "function", "name": tool.name}
+        if tool.description:
+            raw["description"] = tool.description
+        raw["parameters"] = tool.parameters
+        if "strict" not in self._profile.refuses:
+            raw["strict"] = tool.strict
+        return _json(raw, f"tool {tool.name!r}")
+
+
+def render_choice(choice: str | Mapping[str, Any]) -> str | Mapping[str, Any]:
+    """`auto`, `none`, `required` and objects as they are; any other text is a tool's name."""
+    if isinstance(choice, str) and choice not in _CHOICES:
+        return {"type": "function", "name": choice}
+    return choice
+
+
+def replayed(raw: JSON, *, keeps_id: bool) -> JSON:
+    """An item as it goes back to a server; the same object if nothing changes."""
+    out = raw
+    if not keeps_id and "id" in out and out.get("type") != "item_reference":
+        out = {key: value for key, value in out.items() if key != "id"}
+    if out.get("type") == "reasoning":
+        if out.get("content"):
+            out = {key: value for key, value in out.items() if key != "content"}
+        if "summary" not in out:
+            out = {**out, "summary": []}
+    return out
+
+
+def _text(output: OutputFormat | None, verbosity: str | None) -> JSON:
+    text: JSON = {}
+    if output is not None:
+        text["format"] = {
+            "type": "json_schema",
+            "name": output.name,
+            "schema": output.schema,
+            "strict": output.strict,
+        }
+        if output.description:
+            text["format"]["description"] = output.description
+    if verbosity is not None:
+        text["verbosity"] = verbosity
+    return text
+
+
+def _json(raw: Mapping[str, Any], what: str) -> bytes:
+    try:
+        return to_json(raw, inf_nan_mode="constants")
+    except (PydanticSerializationError, UnicodeEncodeError) as error:
+        raise InputError(
+            f"{what} cannot be written as JSON: {type(error).__name__}; "
+            "use plain JSON values and valid Unicode text"
+        ) from error
+
+
+def _keep(kept: dict[int, Any], key: int, value: object, most: int) -> None:
+    if len(kept) >= most:
+        kept.pop(next(iter(kept)), None)
+    kept[key] = value

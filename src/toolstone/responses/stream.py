@@ -1,0 +1,416 @@
+"""Events of a stream become deltas, and in the end the response that a plain answer gives. Pure.
+
+What the rules are where servers differ (responses-api.md §11, reliability.md block E):
+- The JSON's `type` says what an event is; the SSE name counts only where there is none.
+- `done` overrides deltas. The terminal response overrides both for messages and calls; other
+  items keep the form that `output_item.done` gave them (opaque reasoning may differ there). An
+  empty `output` in the terminal response erases nothing.
+- Numbers: a repeated event is dropped if it is the same; one out of order is an error; a gap is an
+  error unless the terminal response says the same as the events did. No numbers are no fault.
+- Unknown events pass. What follows the terminal event is not read.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any, Final
+
+from pydantic_core import from_json, to_json
+
+from toolstone import limits
+from toolstone.errors import LimitError, ProtocolError, TransportError
+from toolstone.events import ArgumentsDelta, Noted, ReasoningDelta, RefusalDelta, TextDelta
+from toolstone.items import parse_item
+from toolstone.ports import Response
+from toolstone.responses.decode import decode, mend
+from toolstone.responses.failures import failure, read_error
+from toolstone.responses.parse import read_items, response_from
+from toolstone.responses.slots import Slot, Slots, agree, essence
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from toolstone.errors import StatusError
+    from toolstone.events import Delta
+    from toolstone.wire.sse import Event
+
+__all__ = ["Assembler"]
+
+JSON = dict[str, Any]
+
+_TERMINAL: Final = frozenset(
+    {"response.completed", "response.incomplete", "response.failed", "response.cancelled"}
+)
+_ITEMS: Final = frozenset({"response.output_item.added", "response.output_item.done"})
+_HEADS: Final = frozenset({"response.created", "response.queued", "response.in_progress"})
+_COMPARED: Final = frozenset({"message", "function_call"})
+_TEXT: Final = "response.output_text.delta"
+
+# Event (without "response."): kind of part, the field with the part's index.
+_DELTAS: Final[dict[str, tuple[str, str]]] = {
+    "response.output_text.delta": ("text", "content_index"),
+    "response.refusal.delta": ("refusal", "content_index"),
+    "response.reasoning_text.delta": ("thought", "content_index"),
+    "response.reasoning.delta": ("thought", "content_index"),
+    "response.reasoning_summary_text.delta": ("summary", "summary_index"),
+    "response.function_call_arguments.delta": ("arguments", ""),
+    "response.custom_tool_call_input.delta": ("input", ""),
+}
+# ... and the field with the whole text.
+_WHOLE: Final[dict[str, tuple[str, str, str]]] = {
+    "response.output_text.done": ("text", "content_index", "text"),
+    "response.refusal.done": ("refusal", "content_index", "refusal"),
+    "response.reasoning_text.done": ("thought", "content_index", "text"),
+    "response.reasoning.done": ("thought", "content_index", "text"),
+    "response.reasoning_summary_text.done": ("summary", "summary_index", "text"),
+    "response.function_call_arguments.done": ("arguments", "", "arguments"),
+    "response.custom_tool_call_input.done": ("input", "", "input"),
+}
+_BEFORE: Final = re.compile(
+    rb'\s*\{\s*"type"\s*:\s*"[a-z._]+"\s*,\s*(?:"sequence_number"\s*:\s*\d+\s*,\s*)?"response"\s*:\s*'
+)
+_AFTER: Final = re.compile(rb'\s*(?:,\s*"sequence_number"\s*:\s*\d+\s*)?\}\s*\Z')
+_LAST_BYTES: Final = 64
+
+
+class Assembler:
+    """Takes the events of one stream.
+
+    Args:
+        sent: The body of the request, for the response.
+        headers: Of the answer, for errors.
+        secrets: Values that must not appear in errors.
+
+    Attributes:
+        response: The whole response, once its terminal event was there.
+        headers: Of the answer, for errors.
+        heard: How many events have meant something; pings and comments mean nothing.
+    """
+
+    def __init__(
+        self,
+        *,
+        sent: bytes = b"",
+        headers: Mapping[str, str] | None = None,
+        secrets: Sequence[str] = (),
+    ) -> None:
+        self.response: Response | None = None
+        self.heard = 0
+        self._sent = sent
+        self.headers = headers or {}
+        self._secrets = secrets
+        self._slots = Slots()
+        self._head: JSON = {}
+        self._notes: list[Noted] = []
+        self._count = 0
+        self._next: int | None = None  # the number that should come
+        self._last = b""
+        self._gap: tuple[int, int] | None = None
+        self._unnumbered = False
+        self._halves: dict[int, str] = {}
+        self._halved = False
+        self._hot: tuple[object, object, object] | None = None
+        self._hot_pieces: list[str] = []
+        self._hot_place = 0
+
+    def feed(self, events: Sequence[Event]) -> list[Delta]:
+        """The deltas in these events.
+
+        Raises:
+            StatusError: The service told an error, or the response failed.
+            ProtocolError: The events contradict each other.
+            LimitError: There are too many, or they say too much.
+        """
+        self._count += len(events)
+        if self._count > limits.EVENTS_PER_RESPONSE:
+            raise LimitError(
+                f"the stream has more than {limits.EVENTS_PER_RESPONSE} events "
+                "(limits.EVENTS_PER_RESPONSE)",
+                phase="stream",
+            )
+        deltas: list[Delta] = []
+        for name, data, _ in events:
+            if self.response is not None or data.startswith(b"[DONE]"):
+                continue
+            try:
+                event = from_json(data)
+            except ValueError:
+                event = decode(data, phase="stream")
+                self._halved = True
+            if type(event) is not dict:
+                raise ProtocolError(
+                    f"an event of the stream is a JSON {type(event).__name__}, not an object",
+                    phase="stream",
+                    body=data[:1024],
+                )
+            number = event.get("sequence_number")
+            if number == self._next and number is not None:
+                self._next = number + 1
+            elif not self._numbered(number, data):
+                continue
+            self._last = data
+            kind = event.get("type")
+            if type(kind) is not str or not kind:
+                kind = name.decode()
+            if kind == _TEXT and self._same_place(event) and not self._halved:
+                text = event["delta"]
+                self.heard += 1
+                self._slots.grew(len(text))
+                self._hot_pieces.append(text)
+                deltas.append(TextDelta(text, self._hot_place))
+            else:
+                self._take(kind, event, data, deltas)
+        return deltas
+
+    def end(self) -> Response:
+        """The stream has ended.
+
+        Raises:
+            TransportError: There was no terminal event; `partial` has what arrived.
+        """
+        if self.response is not None:
+            return self.response
+        raise TransportError(
+            f"the stream ended without its terminal event, after {self._count} events and "
+            f"{len(self._slots)} items; the answer is not whole",
+            phase="stream",
+            outcome="partial" if self.heard else "none",
+        )
+
+    def partial(self) -> Response | None:
+        """What has arrived so far, if anything; its status is `in_progress`."""
+        if not self.heard:
+            return None
+        ident, model = self._head.get("id"), self._head.get("model")
+        return Response(
+            ident if isinstance(ident, str) else "",
+            "in_progress",
+            self._rebuilt(),
+            model=model if isinstance(model, str) else "",
+            notes=tuple(self._notes),
+            sent=self._sent,
+        )
+
+    # ------------------------------------------------------------------------------- one event
+
+    def _same_place(self, event: JSON) -> bool:
+        return self._hot == (
+            event.get("output_index"),
+            event.get("item_id"),
+            event.get("content_index"),
+        ) and isinstance(event.get("delta"), str)
+
+    def _take(self, kind: str, event: JSON, data: bytes, deltas: list[Delta]) -> None:
+        if not kind.startswith("response."):
+            if kind == "error" or event.get("error"):
+                raise self._failure(event, data)
+            return
+        self.heard += 1
+        if kind in _DELTAS:
+            self._delta(kind, event, deltas)
+        elif kind in _WHOLE:
+            self._whole(kind, event)
+        elif kind in _ITEMS:
+            self._item(kind, event)
+        elif kind in _HEADS:
+            self._greet(event.get("response"))
+        elif kind in _TERMINAL:
+            self._finish(kind, event, data)
+
+    def _failure(self, event: JSON, data: bytes) -> StatusError:
+        return failure(
+            read_error(event),
+            headers=self.headers,
+            body=data[:1024],
+            phase="stream",
+            secrets=self._secrets,
+        )
+
+    def _numbered(self, number: object, data: bytes) -> bool:
+        """Judge an event whose number is not the one that should come; False drops it."""
+        if type(number) is not int or number < 0:
+            self._unnumbered = True
+            return True
+        if self._next is None or number > self._next:
+            if self._next is not None and self._gap is None:
+                self._gap = (self._next, number)
+            self._next = number + 1
+            return True
+        if number == self._next - 1 and data == self._last:
+            return False
+        raise ProtocolError(
+            f"event number {number} came where {self._next} should: the stream is out of order",
+            phase="stream",
+        )
+
+    def _delta(self, kind: str, event: JSON, deltas: list[Delta]) -> None:
+        part, index_field = _DELTAS[kind]
+        text = event.get("delta")
+        if not isinstance(text, str):
+            raise ProtocolError(
+                f"{kind}: delta is a {type(text).__name__}; it must be text", phase="stream"
+            )
+        slot = self._slots.find(event.get("output_index"), event.get("item_id"))
+        index = _part_index(event.get(index_field))
+        pieces = slot.part(part, index)
+        self._slots.grew(len(text))
+        pieces.append(text)
+        if kind == _TEXT:
+            self._hot = (
+                event.get("output_index"),
+                event.get("item_id"),
+                event.get("content_index"),
+            )
+            self._hot_pieces, self._hot_place = pieces, slot.position
+        if self._halved:
+            text = self._without_half(text, id(pieces))
+        if text:
+            deltas.append(_MAKE[part](text, slot))
+
+    def _without_half(self, text: str, key: int) -> str:
+        """Keep half a character back until its other half arrives."""
+        text = self._halves.pop(key, "") + text
+        if text and "\ud800" <= text[-1] <= "\udbff":
+            self._halves[key] = text[-1]
+            text = text[:-1]
+        return mend(text)
+
+    def _whole(self, kind: str, event: JSON) -> None:
+        part, index_field, field = _WHOLE[kind]
+        text = event.get(field)
+        if not isinstance(text, str):
+            return
+        slot = self._slots.find(event.get("output_index"), event.get("item_id"))
+        index = _part_index(event.get(index_field))
+        pieces = slot.part(part, index)
+        if pieces and slot.said(part, index) != text:
+            self._warn(f"item {slot.position}: the deltas do not add up to what {kind} says")
+        pieces[:] = [text]
+
+    def _item(self, kind: str, event: JSON) -> None:
+        item, index = event.get("item"), event.get("output_index")
+        if not isinstance(item, dict):  # Open Responses allows null
+            return
+        if kind == "response.output_item.added":
+            self._slots.begin(item, index)
+            return
+        slot, before = self._slots.close(item, index)
+        if item.get("type") in _COMPARED and before is not None and not agree(before, item):
+            self._warn(f"item {slot.position}: the deltas do not add up to what the item says")
+        self._hot = None
+
+    def _greet(self, response: object) -> None:
+        if not isinstance(response, dict):
+            return
+        known, ident = self._head.get("id"), response.get("id")
+        if isinstance(known, str) and isinstance(ident, str) and known != ident:
+            raise ProtocolError(
+                "the response changed its id within one stream: two answers are mixed up",
+                phase="stream",
+            )
+        self._head = {**self._head, **response}
+
+    # ----------------------------------------------------------------------------- the last one
+
+    def _finish(self, kind: str, event: JSON, data: bytes) -> None:
+        raw = event.get("response")
+        if not isinstance(raw, dict):
+            raise ProtocolError(
+                f"{kind} carries a {type(raw).__name__} instead of the response", phase="stream"
+            )
+        self._greet(raw)
+        raw = {"id": self._head.get("id"), **raw, "status": _status(kind, raw.get("status"))}
+        self.response = response_from(
+            raw,
+            sent=self._sent,
+            received=_received(event, data),
+            items=self._settle(raw.get("output")),
+            notes=tuple(self._notes),
+            headers=self.headers,
+            secrets=self._secrets,
+        )
+
+    def _settle(self, output: object) -> tuple[Any, ...]:
+        """The final items: what the terminal response says, and what it does not."""
+        given = [raw for raw in output if raw is not None] if isinstance(output, list) else []
+        told = [slot.rebuilt() for slot in self._slots]
+        if not given:
+            if any(not slot.closed for slot in self._slots):
+                self._warn("items were never closed, and the terminal response has none")
+            self._check_gap(same=False)
+            return self._rebuilt()
+        if not all(isinstance(raw, dict) for raw in given):
+            read_items(given)  # says which one is not
+        same = [essence(raw) for raw in given] == [essence(raw) for raw in told]
+        self._check_gap(same=same)
+        if not same and any(slot.closed for slot in self._slots):
+            self._warn("the terminal response does not say what the events said; it counts")
+        return tuple([parse_item(self._preferred(n, raw)) for n, raw in enumerate(given)])
+
+    def _preferred(self, place: int, raw: JSON) -> JSON:
+        """Of an item that is neither message nor call, the telling of `output_item.done`."""
+        if raw.get("type", "message") in _COMPARED:
+            return raw
+        closed = [slot for slot in self._slots if slot.closed]
+        for slot in closed:
+            if raw.get("id") and slot.item.get("id") == raw["id"]:
+                return slot.item
+        for slot in closed:
+            if slot.position == place and slot.item.get("type") == raw.get("type"):
+                return slot.item
+        return raw
+
+    def _check_gap(self, *, same: bool) -> None:
+        if self._gap is None or self._unnumbered:
+            return
+        due, came = self._gap
+        if not same:
+            raise ProtocolError(
+                f"events {due} to {came - 1} of the stream are missing, and the terminal response "
+                "does not agree with the rest",
+                phase="stream",
+            )
+        self._warn(f"events {due} to {came - 1} of the stream were missing; nothing was lost")
+
+    def _rebuilt(self) -> tuple[Any, ...]:
+        return tuple(
+            [parse_item(raw) for slot in self._slots if (raw := slot.rebuilt()).get("type")]
+        )
+
+    def _warn(self, text: str) -> None:
+        self._notes.append(Noted("warning", text))
+
+
+def _part_index(raw: object) -> int:
+    return raw if type(raw) is int and raw >= 0 else 0
+
+
+def _status(kind: str, status: object) -> str:
+    """The response's own status, unless it has none that could be the last."""
+    ended = kind.removeprefix("response.")
+    if ended == "failed" or not isinstance(status, str) or status in ("in_progress", "queued"):
+        return ended
+    return status
+
+
+def _received(event: JSON, data: bytes) -> bytes:
+    """The bytes of the response in its terminal event, exactly wherever that can be told."""
+    before, after = _BEFORE.match(data), _AFTER.search(data, max(0, len(data) - _LAST_BYTES))
+    if before and after and event.keys() <= {"type", "sequence_number", "response"}:
+        return data[before.end() : after.start()]
+    return to_json(event["response"])
+
+
+def _arguments(text: str, slot: Slot) -> Delta:
+    name = slot.item.get("name")
+    return ArgumentsDelta(text, slot.position, name if isinstance(name, str) else "")
+
+
+_MAKE: Final[dict[str, Callable[[str, Slot], Delta]]] = {
+    "text": lambda text, slot: TextDelta(text, slot.position),
+    "refusal": lambda text, slot: RefusalDelta(text, slot.position),
+    "thought": lambda text, slot: ReasoningDelta(text, slot.position),
+    "summary": lambda text, slot: ReasoningDelta(text, slot.position, summary=True),
+    "arguments": _arguments,
+    "input": _arguments,
+}
