@@ -1,0 +1,200 @@
+"""Our own check that a schema stands inside the strict subset (responses-api.md §8.1)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from toolstone import limits
+from toolstone.schema.nodes import children, pattern_problem
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from toolstone.schema.nodes import Schema
+
+__all__ = ["FORMATS", "Totals", "fragment_problems", "measure", "strict_problems"]
+
+FORMATS: Final = frozenset(
+    {"date-time", "time", "date", "duration", "email", "hostname", "ipv4", "ipv6", "uuid"}
+)
+_TYPES: Final = frozenset({"string", "number", "integer", "boolean", "object", "array", "null"})
+_KEYWORDS: Final = frozenset(
+    {"type", "enum", "const", "anyOf", "$ref", "title", "description", "pattern", "format"}
+    | {"multipleOf", "minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum"}
+    | {"items", "minItems", "maxItems", "properties", "required", "additionalProperties"}
+)
+_FREE: Final = "any keys are allowed, and strict mode has no free dicts"
+
+
+@dataclass(frozen=True, slots=True)
+class Totals:
+    """What the size limits of strict mode count."""
+
+    properties: int = 0
+    enum_values: int = 0
+    characters: int = 0
+    depth: int = 0
+
+    def __add__(self, other: Totals) -> Totals:
+        return Totals(
+            self.properties + other.properties,
+            self.enum_values + other.enum_values,
+            self.characters + other.characters,
+            max(self.depth, other.depth),
+        )
+
+    def problems(self) -> list[str]:
+        """Which limits are passed."""
+        told = (
+            ("properties", self.properties, limits.STRICT_PROPERTIES),
+            ("enum values", self.enum_values, limits.STRICT_ENUM_VALUES),
+            ("characters of names and values", self.characters, limits.STRICT_CHARACTERS),
+            ("levels of nesting", self.depth, limits.STRICT_DEPTH),
+        )
+        return [f"the schema has {n} {what}, strict mode allows {most}" for what, n, most in told if n > most]
+
+
+def strict_problems(schema: Mapping[str, Any]) -> list[str]:
+    """Everything that keeps a whole schema out of the strict subset, with its path.
+
+    Example:
+        strict_problems({"type": "object", "properties": {}})
+        # ['the root: additionalProperties must be false', ...]
+    """
+    root = {key: value for key, value in schema.items() if key != "$defs"}
+    defs = schema.get("$defs", {})
+    problems = []
+    if root.get("type") != "object":
+        problems.append("the root: must be an object")
+    if "anyOf" in root:
+        problems.append("the root: must not be anyOf")
+    problems += fragment_problems(root, defs)
+    return [*dict.fromkeys(problems), *measure(root, defs).problems()]
+
+
+def fragment_problems(root: Any, defs: Mapping[str, Any]) -> list[str]:
+    """Everything that keeps a part of a schema out of the strict subset; sizes are not counted."""
+    found = list(_walk(root, "", defs))
+    for name, one in defs.items():
+        found += _walk(one, f"type {name}", defs)
+    return found
+
+
+def _walk(node: Any, path: str, defs: Mapping[str, Any]) -> Iterator[str]:
+    at = path or "the value"
+    if not isinstance(node, dict) or not node:
+        yield f"{at}: any value is allowed; strict mode needs a type"
+        return
+    for problem in _node_problems(node, defs):
+        yield f"{at}: {problem}"
+    for inner, where in children(node, path):
+        yield from _walk(inner, where, defs)
+
+
+def _node_problems(node: Schema, defs: Mapping[str, Any]) -> Iterator[str]:
+    for keyword in node.keys() - _KEYWORDS:
+        yield _outside(keyword)
+    if "$ref" in node:
+        yield from _reference_problems(node, defs)
+        return
+    kinds = node.get("type", ())
+    for kind in [kinds] if isinstance(kinds, str) else kinds:
+        if kind not in _TYPES:
+            yield f"type {kind!r} is not a JSON type"
+    if not node.keys() & {"type", "enum", "const", "anyOf"}:
+        yield "no type is given"
+    if "object" in kinds if isinstance(kinds, list) else kinds == "object":
+        yield from _object_problems(node)
+    if "array" in kinds and "items" not in node and "prefixItems" not in node:
+        yield "an array whose items have no type"
+    if (form := node.get("format")) is not None and form not in FORMATS:
+        yield f"format {form!r} is outside the strict subset"
+    if "pattern" in node and (problem := pattern_problem(node["pattern"])):
+        yield problem
+    yield from _enum_problems(node)
+
+
+def _outside(keyword: str) -> str:
+    if keyword == "prefixItems":
+        return "a tuple with a type for each place (prefixItems) is outside the strict subset"
+    return f"keyword {keyword!r} is outside the strict subset"
+
+
+def _reference_problems(node: Schema, defs: Mapping[str, Any]) -> Iterator[str]:
+    ref = node["$ref"]
+    if len(node) > 1:
+        yield "$ref must stand alone"
+    if ref != "#" and ref.removeprefix("#/$defs/") not in defs:
+        yield f"$ref {ref!r} leads nowhere in this schema"
+
+
+def _object_problems(node: Schema) -> Iterator[str]:
+    if "properties" not in node and node.get("additionalProperties") is not False:
+        yield _FREE
+        return
+    extra = node.get("additionalProperties", True)
+    if extra is not False:
+        yield _FREE if extra else "additionalProperties must be false"
+    properties = node.get("properties", {})
+    missing = [name for name in properties if name not in node.get("required", ())]
+    if missing:
+        yield f"not required: {', '.join(missing)}; strict mode requires every property"
+    if unknown := [name for name in node.get("required", ()) if name not in properties]:
+        yield f"required but not a property: {', '.join(unknown)}"
+
+
+def _enum_problems(node: Schema) -> Iterator[str]:
+    values = node.get("enum")
+    if values is None or len(values) <= limits.STRICT_LONG_ENUM:
+        return
+    size = sum(len(value) for value in values if isinstance(value, str))
+    if size > limits.STRICT_LONG_ENUM_CHARACTERS:
+        yield (
+            f"an enum of {len(values)} values with {size} characters; strict mode allows "
+            f"{limits.STRICT_LONG_ENUM_CHARACTERS}"
+        )
+
+
+def measure(root: Any, defs: Mapping[str, Any]) -> Totals:
+    """Count what strict mode limits."""
+    count = _Count(defs)
+    for node in (root, *defs.values()):
+        count.add(node)
+    return Totals(
+        count.properties,
+        count.enum_values,
+        count.characters + sum(len(name) for name in defs),
+        count.depth(root),
+    )
+
+
+class _Count:
+    def __init__(self, defs: Mapping[str, Any]) -> None:
+        self.defs = defs
+        self.properties = self.enum_values = self.characters = 0
+        self._depths: dict[str, int] = {}
+
+    def add(self, node: Any) -> None:
+        if not isinstance(node, dict):
+            return
+        names = node.get("properties", {})
+        values = [*node.get("enum", ()), *((node["const"],) if "const" in node else ())]
+        self.properties += len(names)
+        self.enum_values += len(node.get("enum", ()))
+        self.characters += sum(map(len, names)) + sum(len(str(value)) for value in values)
+        for inner, _ in children(node, ""):
+            self.add(inner)
+
+    def depth(self, node: Any) -> int:
+        """The deepest nesting of objects and arrays; a recursion counts once."""
+        if not isinstance(node, dict):
+            return 0
+        if isinstance(ref := node.get("$ref"), str):
+            name = ref.removeprefix("#/$defs/")
+            if name not in self._depths:
+                self._depths[name] = 0
+                self._depths[name] = self.depth(self.defs.get(name))
+            return self._depths[name]
+        own = int("properties" in node or "items" in node or "prefixItems" in node)
+        return own + max((self.depth(inner) for inner, _ in children(node, "")), default=0)

@@ -1,0 +1,115 @@
+"""Small questions asked of a JSON Schema node: does it admit null, may it grow, is it linear."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, Final
+
+from pydantic_core import SchemaError, SchemaValidator
+
+from toolstone import limits
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+__all__ = ["Schema", "admits_null", "nullable", "pattern_problem", "resolve", "step"]
+
+Schema = dict[str, Any]
+
+NULL: Final[Schema] = {"type": "null"}
+_NAMES: Final = frozenset({"title", "description", "default", "examples", "deprecated", "$comment"})
+
+
+def resolve(node: Any, defs: Mapping[str, Any]) -> Any:
+    """Follow `$ref` to `$defs` until something else stands there; a cycle ends as `{}`."""
+    seen: set[str] = set()
+    while isinstance(node, dict) and isinstance(node.get("$ref"), str):
+        ref = node["$ref"]
+        if ref in seen:
+            return {}
+        seen.add(ref)
+        node = defs.get(ref.removeprefix("#/$defs/"), {})
+    return node
+
+
+def admits_null(node: Any, defs: Mapping[str, Any], seen: frozenset[str] = frozenset()) -> bool:
+    """Whether null is a valid value of its own; in doubt, it is."""
+    if not isinstance(node, dict):
+        return node is not False
+    if isinstance(ref := node.get("$ref"), str):
+        if ref in seen:
+            return False
+        return admits_null(defs.get(ref.removeprefix("#/$defs/"), {}), defs, seen | {ref})
+    if "const" in node:
+        return node["const"] is None
+    if "enum" in node:
+        return None in node["enum"]
+    for keyword in ("anyOf", "oneOf"):
+        if keyword in node:
+            return any(admits_null(branch, defs, seen) for branch in node[keyword])
+    if "allOf" in node:
+        return all(admits_null(branch, defs, seen) for branch in node["allOf"])
+    kind = node.get("type")
+    return kind is None or kind == "null" or (isinstance(kind, list) and "null" in kind)
+
+
+def nullable(node: Schema) -> Schema:
+    """The node, or null. What names and describes it stays outermost."""
+    names = {key: node[key] for key in ("title", "description") if key in node}
+    bare = {key: value for key, value in node.items() if key not in names}
+    kind = bare.get("type")
+    if set(bare) & {"enum", "const"}:
+        return {"anyOf": [bare, NULL], **names}
+    if isinstance(kind, str) and kind in {"string", "integer", "number", "boolean"}:
+        return {**bare, "type": [kind, "null"], **names}
+    if set(bare) == {"anyOf"}:
+        return {"anyOf": [*bare["anyOf"], NULL], **names}
+    return {"anyOf": [bare, NULL], **names}
+
+
+def describes_only(key: str) -> bool:
+    """Whether a keyword says something about a node without constraining it."""
+    return key in _NAMES
+
+
+def step(path: str, name: str) -> str:
+    """The path of a property."""
+    return f"{path}.{name}" if path else name
+
+
+def children(node: Schema, path: str) -> Iterator[tuple[Any, str]]:
+    """The nodes directly inside, each with its path."""
+    for keyword in ("properties", "$defs", "patternProperties", "dependentSchemas"):
+        inner = node.get(keyword)
+        if isinstance(inner, dict):
+            for name, one in inner.items():
+                yield one, step(path, name)
+    for keyword in ("items", "contains", "unevaluatedItems"):
+        if isinstance(node.get(keyword), dict):
+            yield node[keyword], f"{path}[]"
+    for keyword in ("anyOf", "oneOf", "allOf", "prefixItems"):
+        for one in node.get(keyword, ()):
+            yield one, path
+    for keyword in (
+        "additionalProperties",
+        "propertyNames",
+        "unevaluatedProperties",
+        *("not", "if", "then", "else"),
+    ):
+        if isinstance(node.get(keyword), dict):
+            yield node[keyword], path
+
+
+@lru_cache(maxsize=1024)
+def pattern_problem(pattern: str) -> str | None:
+    """Why a pattern cannot run on the linear engine, or None if it can."""
+    if len(pattern) > limits.PATTERN_CHARACTERS:
+        return (
+            f"a pattern of {len(pattern)} characters is longer than {limits.PATTERN_CHARACTERS}"
+        )
+    try:
+        SchemaValidator({"type": "str", "pattern": pattern, "regex_engine": "rust-regex"})  # type: ignore[typeddict-unknown-key]
+    except SchemaError as error:
+        reason = str(error).strip().splitlines()[-1].removeprefix("error: ")
+        return f"pattern {pattern!r} does not run on a linear engine ({reason})"
+    return None

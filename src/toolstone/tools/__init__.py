@@ -1,0 +1,23 @@
+"""A Python function becomes something a model may call, and its calls are made."""
+
+from toolstone.tools.calling import Pending, call_all
+from toolstone.tools.context import BudgetLeft, CancelToken, ToolContext
+from toolstone.tools.decorator import tool
+from toolstone.tools.limiter import Limit
+from toolstone.tools.results import File, Image
+from toolstone.tools.tool import ArgumentsProblem, Bound, Tool
+
+__all__ = [
+    "ArgumentsProblem",
+    "Bound",
+    "BudgetLeft",
+    "CancelToken",
+    "File",
+    "Image",
+    "Limit",
+    "Pending",
+    "Tool",
+    "ToolContext",
+    "call_all",
+    "tool",
+]

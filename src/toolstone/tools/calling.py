@@ -1,0 +1,385 @@
+"""The batch: calls run side by side, each in one task, and come home one by one.
+
+Only the caller's task tells what happened. A call's task puts its result in a list and wakes the caller,
+who hands on everything that came in since the last time. One timer serves the whole batch, and it is set
+only when the caller really has to wait: a batch that ends at once pays for none.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import secrets
+from collections import deque
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Final
+
+from toolstone import limits
+from toolstone.errors import ToolError
+from toolstone.events import Returned, ToolProgress
+from toolstone.tools.context import CancelToken, ToolContext
+from toolstone.tools.refusals import explain_failure, explain_timeout
+from toolstone.tools.results import ResultProblem, Spent, render_result
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Sequence
+
+    from toolstone.events import Delta
+    from toolstone.items import CallKey
+    from toolstone.tools.tool import Bound, Tool
+
+__all__ = ["Pending", "call_all"]
+
+_log: Final = logging.getLogger("toolstone.tools")
+
+
+@dataclass(frozen=True, slots=True)
+class Pending:
+    """One call to be made, its arguments already read."""
+
+    key: CallKey
+    tool: Tool
+    bound: Bound
+    context: ToolContext[Any] | Callable[[], ToolContext[Any]]
+    """For a tool that wants one; a factory is asked only then."""
+
+
+async def call_all(
+    batch: Sequence[Pending],
+    tell: Callable[[Sequence[Returned], Sequence[Delta]], Awaitable[None]],
+    *,
+    concurrency: int = limits.CALLS_PER_TURN,
+    fatal: tuple[type[BaseException], ...] = (),
+    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+) -> None:
+    """Make all calls, side by side, and tell each as it comes home.
+
+    Args:
+        batch: The calls. They begin in this order.
+        tell: Awaited on the caller's task with what came home since the last time.
+        concurrency: How many run at once.
+        fatal: Exceptions of tools that are raised here once all calls are home.
+        sleep: How a retry waits.
+
+    Raises:
+        BaseException: A fatal one; `KeyboardInterrupt` or `SystemExit` of a tool, at once; what `tell`
+            raises; `CancelledError` if the caller is cancelled. Calls that had not come home by then
+            are cancelled first, and those that came home are told.
+    """
+    if batch:
+        await _Batch(batch, concurrency, fatal, sleep).run(tell)
+
+
+class _Call:
+    """One call on its way."""
+
+    __slots__ = ("cancel", "deadline", "home", "pending", "task")
+
+    def __init__(self, pending: Pending) -> None:
+        self.pending = pending
+        self.task: asyncio.Task[None] | None = None
+        self.deadline: float | None = None
+        self.home = False
+        self.cancel: CancelToken | None = None
+
+
+class _Batch:
+    def __init__(
+        self,
+        batch: Sequence[Pending],
+        concurrency: int,
+        fatal: tuple[type[BaseException], ...],
+        sleep: Callable[[float], Awaitable[None]],
+    ) -> None:
+        self.loop = asyncio.get_running_loop()
+        self.waiting = deque(batch)
+        self.free = max(1, concurrency)
+        self.fatal = fatal
+        self.sleep = sleep
+        self.left = len(batch)
+        self.calls: list[_Call] = []
+        self.returned: list[Returned] = []
+        self.deltas: list[Delta] = []
+        self.raised: dict[CallKey, BaseException] = {}
+        self.abort: BaseException | None = None
+        self.wake: asyncio.Future[None] | None = None
+        self.timer: asyncio.TimerHandle | None = None
+        self.closed = False
+
+    async def run(
+        self, tell: Callable[[Sequence[Returned], Sequence[Delta]], Awaitable[None]]
+    ) -> None:
+        try:
+            self._fill()
+            while self.left and self.abort is None:
+                if not self.returned and not self.deltas:
+                    await self._news()
+                await self._hand_on(tell)
+        except asyncio.CancelledError:
+            await self._cancel()
+            await self._hand_on_shielded(tell)
+            raise
+        except BaseException:
+            await self._cancel()
+            raise
+        finally:
+            if self.timer is not None:
+                self.timer.cancel()
+        await self._end(tell)
+
+    async def _end(
+        self, tell: Callable[[Sequence[Returned], Sequence[Delta]], Awaitable[None]]
+    ) -> None:
+        await self._cancel()
+        if self.returned:
+            await self._hand_on(tell)
+        if self.abort is not None:
+            raise self.abort
+        if self.raised:
+            raise min(self.raised.items())[1]
+
+    async def _hand_on(
+        self, tell: Callable[[Sequence[Returned], Sequence[Delta]], Awaitable[None]]
+    ) -> None:
+        returned, self.returned = self.returned, []
+        deltas, self.deltas = self.deltas, []
+        if returned or deltas:
+            await tell(returned, deltas)
+
+    async def _hand_on_shielded(
+        self, tell: Callable[[Sequence[Returned], Sequence[Delta]], Awaitable[None]]
+    ) -> None:
+        """Tell what came home, though the caller is being cancelled, perhaps again."""
+        telling = asyncio.ensure_future(self._hand_on(tell))
+        while not telling.done():
+            try:
+                await asyncio.shield(telling)
+            except asyncio.CancelledError:
+                if telling.cancelled():
+                    return
+
+    # ------------------------------------------------------------------- beginning and waiting
+
+    def _fill(self) -> None:
+        """Begin calls while there is room."""
+        create = self.loop.create_task
+        while self.free and self.waiting:
+            self.free -= 1
+            call = _Call(self.waiting.popleft())
+            self.calls.append(call)
+            call.task = create(self._one(call))
+
+    async def _news(self) -> None:
+        self.wake = self.loop.create_future()
+        if self.timer is None:
+            # After the tasks' first step: most batches have ended or begun by then.
+            self.loop.call_soon(self._set_timer)
+        try:
+            await self.wake
+        finally:
+            self.wake = None
+
+    def _rouse(self) -> None:
+        if self.wake is not None and not self.wake.done():
+            self.wake.set_result(None)
+
+    def _set_timer(self) -> None:
+        """Wait for the next deadline, unless a nearer one is waited for."""
+        due = [c.deadline for c in self.calls if c.deadline is not None and not c.home]
+        if self.closed or not due:
+            return
+        if self.timer is not None:
+            if self.timer.when() <= min(due) and not self.timer.cancelled():
+                return
+            self.timer.cancel()
+        self.timer = self.loop.call_at(min(due), self._expire)
+
+    def _expire(self) -> None:
+        self.timer = None
+        now = self.loop.time()
+        for call in self.calls:
+            if not call.home and call.deadline is not None and call.deadline <= now:
+                self._time_out(call)
+        self._set_timer()
+
+    def _time_out(self, call: _Call) -> None:
+        timeout = call.pending.tool.timeout or 0
+        self._home(
+            call, Returned(call.pending.key, explain_timeout(timeout), failed=True, how="timeout")
+        )
+        if call.cancel is not None:
+            call.cancel.cancel()
+        if call.task is not None:
+            call.task.cancel()
+
+    # ----------------------------------------------------------------------------- one call
+
+    async def _one(self, call: _Call) -> None:
+        pending = call.pending
+        try:
+            value = await self._attempt(call)
+        except asyncio.CancelledError as error:
+            if not self.closed and not call.home:  # raised by the tool, not sent by us
+                self._failed(call, error)
+            return
+        except BaseException as error:  # noqa: BLE001  whatever a tool raises is the call's result
+            self._failed(call, error)
+            return
+        if call.home:
+            return
+        usage = None
+        if type(value) is Spent:
+            value, usage = value.value, value.usage
+        try:
+            told = value if type(value) is str and value.isascii() and len(value) <= _MOST else render_result(value)
+        except ResultProblem as problem:
+            self._home(call, Returned(pending.key, f"the tool returned {problem}", failed=True, how="raised"))
+            return
+        self._home(call, Returned(pending.key, told, usage=usage))
+
+    async def _attempt(self, call: _Call) -> Any:
+        tool = call.pending.tool
+        context = self._context(call) if tool.wants_context else None
+        try:
+            return await self._once(call, tool, call.pending.bound, context)
+        except Exception as error:
+            if not tool.retries or isinstance(error, (ToolError, *self.fatal)):
+                raise
+        return await self._again(call, tool, context)
+
+    async def _once(
+        self, call: _Call, tool: Tool, bound: Bound, context: ToolContext[Any] | None
+    ) -> Any:
+        gate = tool.gate
+        if gate is not None:
+            await gate.acquire()
+        if call.deadline is None and tool.timeout is not None:
+            call.deadline = self.loop.time() + tool.timeout
+            if gate is not None or self.timer is not None:
+                self._set_timer()
+        return await tool.invoke(bound, context, gate)
+
+    async def _again(self, call: _Call, tool: Tool, context: ToolContext[Any] | None) -> Any:
+        import tenacity  # noqa: PLC0415  loads at the first retry of a tool
+
+        wait = tenacity.wait_exponential(
+            multiplier=limits.TOOL_RETRY_WAIT, max=limits.TOOL_RETRY_WAIT_MAX
+        )
+        await self.sleep(limits.TOOL_RETRY_WAIT)
+        retrying = tenacity.AsyncRetrying(
+            stop=tenacity.stop_after_attempt(tool.retries),
+            wait=lambda state: 2 * wait(state),
+            retry=tenacity.retry_if_exception(
+                lambda error: isinstance(error, Exception)
+                and not isinstance(error, (ToolError, *self.fatal))
+            ),
+            sleep=self.sleep,
+            reraise=True,
+        )
+        async for attempt in retrying:
+            with attempt:
+                bound = tool.read(call.pending.bound.text)  # anew: the tool may have changed them
+                return await self._once(call, tool, bound, context)
+        raise AssertionError  # pragma: no cover  tenacity raises or returns
+
+    def _context(self, call: _Call) -> ToolContext[Any]:
+        given = call.pending.context
+        context = given if isinstance(given, ToolContext) else given()
+        call.cancel = CancelToken(context.cancel)
+        return replace(context, cancel=call.cancel, listener=self._progress)
+
+    def _progress(self, key: CallKey, value: Any) -> None:
+        delta = ToolProgress(key, value)
+        try:
+            inside = asyncio.get_running_loop() is self.loop
+        except RuntimeError:
+            inside = False
+        if inside:
+            self._put(delta)
+            return
+        try:
+            self.loop.call_soon_threadsafe(self._put, delta)
+        except RuntimeError:  # the loop is closed: nobody watches
+            return
+
+    def _put(self, delta: Delta) -> None:
+        if not self.closed:
+            self.deltas.append(delta)
+            self._rouse()
+
+    # ---------------------------------------------------------------------------- coming home
+
+    def _home(self, call: _Call, returned: Returned) -> None:
+        if call.home:
+            return
+        call.home = True
+        self.left -= 1
+        self.free += 1
+        self.returned.append(returned)
+        if self.waiting and not self.closed:
+            self._fill()
+        wake = self.wake
+        if wake is not None and not wake.done():
+            wake.set_result(None)
+
+    def _failed(self, call: _Call, error: BaseException) -> None:
+        if isinstance(error, KeyboardInterrupt | SystemExit):
+            self.abort = error
+            call.home = True
+            self._rouse()
+            return
+        if call.home:
+            return
+        key = call.pending.key
+        if isinstance(error, self.fatal):
+            self.raised[key] = error
+        self._home(call, Returned(key, _told(call.pending.tool.name, error), failed=True, how="raised"))
+
+    async def _cancel(self) -> None:
+        """End what still runs: cancelled, waited for a moment, named if it will not stop."""
+        self.closed = True
+        running = {c.task: c for c in self.calls if c.task is not None and not c.task.done()}
+        if not running:
+            return
+        for task, call in running.items():
+            if call.cancel is not None:
+                call.cancel.cancel()
+            task.cancel()
+        stubborn = await _wait(set(running), self.loop)
+        for task in stubborn:
+            _log.warning("tool %s does not stop; left running", running[task].pending.tool.name)
+
+
+async def _wait(
+    tasks: set[asyncio.Task[None]], loop: asyncio.AbstractEventLoop
+) -> set[asyncio.Task[None]]:
+    """Wait for tasks within the grace, also when cancelled meanwhile; what is left of them."""
+    end = loop.time() + limits.CANCEL_GRACE
+    while tasks and (left := end - loop.time()) > 0:
+        try:
+            _, tasks = await asyncio.wait(tasks, timeout=left)
+        except asyncio.CancelledError:  # noqa: PERF203  the first one is on its way out already
+            continue
+    return tasks
+
+
+_MOST: Final = limits.TOOL_RESULT_BYTES
+
+
+def _told(name: str, error: BaseException) -> str:
+    """What the model is told of an exception; the traceback stays in the log."""
+    flat = _flat(error)
+    if all(isinstance(one, ToolError) for one in flat):
+        told = render_result("\n".join(str(one) for one in flat))
+        return told if isinstance(told, str) else ""
+    reference = secrets.token_hex(4)
+    _log.warning("tool %s failed (reference %s)", name, reference, exc_info=error)
+    return explain_failure(", ".join(type(one).__name__ for one in flat), reference)
+
+
+def _flat(error: BaseException) -> list[BaseException]:
+    if isinstance(error, BaseExceptionGroup):
+        return [deep for one in error.exceptions for deep in _flat(one)]
+    if isinstance(error, RuntimeError) and isinstance(error.__cause__, StopIteration | StopAsyncIteration):
+        return [error.__cause__]
+    return [error]

@@ -1,0 +1,169 @@
+"""The threads that blocking tools run on: ours, at most 64, and never in the way of the exit.
+
+Daemon threads, since a tool that hangs must not keep the process alive; started when there is work and
+nobody idle; shared by all event loops; forgotten by a forked child. A call that nobody waits for any
+more (it timed out, or the run was cancelled) cannot be stopped. Its thread is *abandoned*: counted, and
+replaced as long as there are no more than 64 such.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import threading
+from collections import deque
+from contextvars import Context, copy_context
+from typing import TYPE_CHECKING, Any, Final
+
+from toolstone import limits
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+__all__ = ["abandoned", "run_in_thread"]
+
+
+class _Job:
+    __slots__ = (
+        *("abandoned", "arguments", "context", "ended", "finished"),
+        *("function", "future", "loop", "running"),
+    )
+
+    def __init__(
+        self, function: Callable[..., Any], arguments: Mapping[str, Any], ended: Callable[[], None] | None
+    ) -> None:
+        self.function = function
+        self.arguments = arguments
+        self.ended = ended
+        self.context: Context = copy_context()
+        self.loop = asyncio.get_running_loop()
+        self.future: asyncio.Future[tuple[Any, BaseException | None]] = self.loop.create_future()
+        self.running = False
+        self.abandoned = False
+        self.finished = False
+
+    def run(self) -> None:
+        value: Any = None
+        error: BaseException | None = None
+        try:
+            value = self.context.run(self.function, **self.arguments)
+        except BaseException as raised:  # noqa: BLE001  handed to whoever waits
+            error = raised
+        finally:
+            if self.ended is not None:
+                self.ended()
+        try:
+            self.loop.call_soon_threadsafe(_deliver, self.future, value, error)
+        except RuntimeError:  # the loop is closed: nobody waits
+            pass
+
+
+def _deliver(
+    future: asyncio.Future[tuple[Any, BaseException | None]],
+    value: Any,
+    error: BaseException | None,
+) -> None:
+    if not future.done():
+        future.set_result((value, error))
+
+
+class _Pool:
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.work = threading.Condition(self.lock)
+        self.jobs: deque[_Job] = deque()
+        self.threads = self.idle = self.abandoned = 0
+
+    def submit(self, job: _Job) -> None:
+        with self.lock:
+            self.jobs.append(job)
+            if self.idle >= len(self.jobs):
+                self.work.notify()
+            else:
+                self._start()
+
+    def _start(self) -> None:
+        """With the lock held: one more thread, if there may be one."""
+        spare = min(self.abandoned, limits.SYNC_THREADS)
+        if self.threads < limits.SYNC_THREADS + spare:
+            self.threads += 1
+            name = f"toolstone-tool-{self.threads}"
+            threading.Thread(target=self._work, name=name, daemon=True).start()
+
+    def _work(self) -> None:
+        while (job := self._next()) is not None:
+            job.run()
+            with self.lock:
+                job.finished = True
+                if job.abandoned:
+                    self.abandoned -= 1
+            del job
+
+    def _next(self) -> _Job | None:
+        with self.lock:
+            while not self.jobs:
+                if self.threads > limits.SYNC_THREADS + self.abandoned:
+                    self.threads -= 1  # it stood in for one that has come back
+                    return None
+                self.idle += 1
+                self.work.wait()
+                self.idle -= 1
+            job = self.jobs.popleft()
+            job.running = True
+            return job
+
+    def abandon(self, job: _Job) -> None:
+        """Nobody waits for this job any more: it is never begun, or its thread is written off."""
+        with self.lock:
+            if not job.running:
+                self.jobs.remove(job)
+                if job.ended is not None:
+                    job.ended()
+                return
+            if job.finished:
+                return
+            job.abandoned = True
+            self.abandoned += 1
+            if self.jobs:
+                self._start()
+
+
+_pools: Final[dict[int, _Pool]] = {}  # by process: a forked child has none of its parent's threads
+
+
+def _pool() -> _Pool:
+    return _pools.get(os.getpid()) or _pools.setdefault(os.getpid(), _Pool())
+
+
+def abandoned() -> int:
+    """How many threads run calls that nobody waits for any more."""
+    return _pool().abandoned
+
+
+async def run_in_thread(
+    function: Callable[..., Any],
+    arguments: Mapping[str, Any],
+    ended: Callable[[], None] | None = None,
+) -> Any:
+    """Run a blocking function on a thread, with the caller's context variables.
+
+    Args:
+        function: What to run.
+        arguments: By name.
+        ended: Called, on some thread, when the function has really ended or will never begin.
+
+    Raises:
+        BaseException: What the function raised. If the caller is cancelled, the thread is abandoned.
+    """
+    job = _Job(function, arguments, ended)
+    pool = _pool()
+    pool.submit(job)
+    try:
+        value, error = await job.future
+    except BaseException:
+        if not job.future.done() or job.future.cancelled():
+            pool.abandon(job)
+        raise
+    if error is not None:
+        raise error
+    return value

@@ -1,0 +1,245 @@
+"""A tool: something a model may call, with its policy. A function, or a schema written by hand."""
+
+from __future__ import annotations
+
+import copy
+import inspect
+import re
+from dataclasses import dataclass, field
+from types import FunctionType
+from typing import TYPE_CHECKING, Any, Final
+
+from toolstone import limits
+from toolstone.errors import DefinitionError
+from toolstone.ports import ToolSpec
+from toolstone.schema.arguments import Arguments, ArgumentsProblem, describe_arguments
+from toolstone.schema.docstring import read_docstring
+from toolstone.schema.signature import REQUIRED, Signature, name_of, read_signature
+from toolstone.tools.policy import Policy, policy_of
+from toolstone.tools.threads import run_in_thread
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from toolstone.tools.context import ToolContext
+    from toolstone.tools.limiter import Gate
+
+__all__ = ["ArgumentsProblem", "Bound", "Tool"]
+
+
+class Bound:
+    """A call's arguments, read: what the function will be given."""
+
+    __slots__ = ("arguments", "text")
+
+    def __init__(self, text: str, arguments: dict[str, Any]) -> None:
+        self.text = text
+        """As the model wrote them."""
+        self.arguments = arguments
+        """As Python values; what was left out is absent."""
+
+    def __repr__(self) -> str:
+        return f"<Bound {', '.join(self.arguments)}>"  # never the values
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Tool:
+    """Something a model may call. Frozen, safe to share.
+
+    Attributes:
+        spec: Name, description and schema, as the model sees them.
+        reasons: Why the schema is not strict, or what was translated to make it so.
+        policy: How calls are made: timeout, retries, approval, limits.
+        deferred: Whether nobody here can run it: calls wait to be settled.
+    """
+
+    spec: ToolSpec
+    reasons: tuple[str, ...]
+    policy: Policy
+    deferred: bool
+    wants_context: bool
+    _read: Callable[[str], dict[str, Any]] = field(repr=False)
+    _run: Callable[..., Any] | None = field(repr=False)
+    _waits: bool = field(repr=False)
+    _context: str | None = field(repr=False)
+    _copied: tuple[tuple[str, Any], ...] = field(default=(), repr=False)
+    """Mutable defaults, of which each call gets a copy."""
+
+    @property
+    def name(self) -> str:
+        """What the model calls it."""
+        return self.spec.name
+
+    @property
+    def description(self) -> str:
+        """What the model is told of it."""
+        return self.spec.description
+
+    @property
+    def strict(self) -> bool:
+        """Whether the schema stands in the strict subset."""
+        return self.spec.strict
+
+    @property
+    def approve(self) -> bool | Callable[[Mapping[str, Any]], bool]:
+        """Whether a person must say yes first; or what decides it from the arguments."""
+        return self.policy.approve
+
+    @property
+    def repeatable(self) -> bool:
+        """Whether doing it twice is the same as once."""
+        return self.policy.repeatable
+
+    @property
+    def timeout(self) -> float | None:
+        """Seconds a call may take."""
+        return self.policy.timeout
+
+    @property
+    def retries(self) -> int:
+        """How often a failed call is made again, without the model."""
+        return self.policy.retries
+
+    @property
+    def gate(self) -> Gate | None:
+        """What a call must pass before it runs, if anything limits it."""
+        return self.policy.gate
+
+    @staticmethod
+    def of(given: Callable[..., Any] | Tool) -> Tool:
+        """Make a tool of a function; a tool is a tool already.
+
+        Raises:
+            DefinitionError: It cannot be a tool; names the function, the parameter, and the mend.
+        """
+        if isinstance(given, Tool):
+            return given
+        policy = policy_of(given)
+        if not isinstance(given, FunctionType):
+            return _of(given, policy)
+        known = given.__dict__.get(_KNOWN)  # functools.wraps copies it, so look whose it is
+        if known is None or known[0] is not given or known[1:3] != (policy, given.__doc__):
+            known = (given, policy, given.__doc__, _of(given, policy))
+            given.__dict__[_KNOWN] = known
+        made: Tool = known[3]
+        return made
+
+    def read(self, arguments: str) -> Bound:
+        """Read what the model wrote.
+
+        Raises:
+            ArgumentsProblem: It does not fit; the message is one sentence for the model.
+        """
+        return Bound(arguments, self._read(arguments))
+
+    async def invoke(
+        self, bound: Bound, context: ToolContext[Any] | None = None, gate: Gate | None = None
+    ) -> Any:
+        """Make one call. Blocking functions run on a thread, with the caller's context variables.
+
+        Args:
+            bound: The arguments, read by this tool.
+            context: For the parameter annotated with it.
+            gate: Passed already; given back when the function has really ended.
+
+        Raises:
+            BaseException: What the function raised.
+        """
+        given = bound.arguments
+        if self._context is not None or self._copied:
+            given = self._complete(given, context)
+        run = self._run
+        if run is None:
+            raise DefinitionError(f"tool {self.name!r} is deferred: its calls wait to be settled")
+        if not self._waits:
+            value = await run_in_thread(run, given, None if gate is None else gate.release)
+            return await value if inspect.isawaitable(value) else value
+        try:
+            return await run(**given)
+        finally:
+            if gate is not None:
+                gate.release()
+
+    def _complete(self, given: dict[str, Any], context: ToolContext[Any] | None) -> dict[str, Any]:
+        given = dict(given)
+        if self._context is not None:
+            if context is None:
+                raise DefinitionError(f"tool {self.name!r} wants a ToolContext; invoke it with one")
+            given[self._context] = context
+        for name, default in self._copied:
+            if name not in given:
+                given[name] = copy.deepcopy(default)
+        return given
+
+    def __repr__(self) -> str:
+        return f"<Tool {self.name}>"
+
+
+_KNOWN: Final = "__toolstone_tool__"
+"""Where a function keeps the tool made of it: both are collected together."""
+
+
+def _of(function: Callable[..., Any], policy: Policy) -> Tool:
+    found = read_signature(function)
+    docs = read_docstring(found.doc)
+    name = check_name(policy.name or name_of(function))
+    arguments = describe_arguments(name, found.parameters, docs.parameters, policy.strict)
+    text = docs.text if policy.description is None else policy.description
+    return Tool(
+        _spec(name, text, arguments),
+        arguments.reasons,
+        policy,
+        deferred=False,
+        wants_context=found.context is not None,
+        _read=arguments.read,
+        _run=function,
+        _waits=found.waits,
+        _context=found.context,
+        _copied=_mutable(found),
+    )
+
+
+def _spec(name: str, text: str, arguments: Arguments) -> ToolSpec:
+    check_description(name, text)
+    return ToolSpec(name, text, arguments.schema, arguments.strict)
+
+
+_FIXED: Final = frozenset({str, int, float, bool, type(None), bytes})
+
+
+def _mutable(found: Signature) -> tuple[tuple[str, Any], ...]:
+    return tuple(
+        (p.name, p.default)
+        for p in found.parameters
+        if p.default is not REQUIRED and type(p.default) not in _FIXED
+    )
+
+
+_NAME: Final = re.compile(limits.TOOL_NAME)
+
+
+def check_name(name: str) -> str:
+    """The name, if a model can call it.
+
+    Raises:
+        DefinitionError: It has other characters, or too many.
+    """
+    if not _NAME.fullmatch(name):
+        raise DefinitionError(
+            f"tool name {name!r}: a name is 1 to 64 letters, digits, '_' and '-'; "
+            'give one with @tool(name="...")'
+        )
+    return name
+
+
+def check_description(name: str, text: str) -> None:
+    """Refuse a description too long to be sent with every request.
+
+    Raises:
+        DefinitionError: It has more bytes than allowed.
+    """
+    if (size := len(text.encode(errors="replace"))) > limits.DESCRIPTION_BYTES:
+        raise DefinitionError(
+            f"tool {name!r}: its description has {size} bytes, at most {limits.DESCRIPTION_BYTES} "
+            'are sent; shorten the docstring or give @tool(description="...")'
+        )
