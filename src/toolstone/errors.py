@@ -159,7 +159,9 @@ class ServiceError(ToolstoneError):
         code: The service's error code, if it gave one.
         retry_after: Seconds the service asked to wait.
         body: The start of what arrived, out of `repr` and pickles.
-        notes: What earlier attempts cost, for the ledger.
+        notes: What each failed attempt was and is known to have cost, for the ledger.
+        partial: What had arrived of the answer, as a `Response` that is not whole; out of `repr`
+            and pickles.
     """
 
     kind: Kind = "transport"
