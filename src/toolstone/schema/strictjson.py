@@ -56,7 +56,8 @@ def check_object(text: str, most: int = limits.ARGUMENTS_BYTES) -> bytes:
     """
     try:
         raw = text.encode()
-        if len(raw) <= most and (len(raw) < limits.JSON_DEPTH or not _maybe_deep(text)):
+        size = len(raw)
+        if size <= most and (size < limits.JSON_DEPTH or not _maybe_deep(text)):
             found, end = _scan(text, 0)
             if type(found) is dict and end == len(text) and _search_big(text) is None:
                 return raw

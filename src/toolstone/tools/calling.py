@@ -11,8 +11,8 @@ import asyncio
 import logging
 import secrets
 from collections import deque
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Final
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from toolstone import limits
 from toolstone.errors import ToolError
@@ -33,8 +33,7 @@ __all__ = ["Pending", "call_all"]
 _log: Final = logging.getLogger("toolstone.tools")
 
 
-@dataclass(frozen=True, slots=True)
-class Pending:
+class Pending(NamedTuple):
     """One call to be made, its arguments already read."""
 
     key: CallKey
@@ -162,37 +161,42 @@ class _Batch:
 
     def _fill(self) -> None:
         """Begin calls while there is room."""
-        create = self.loop.create_task
+        now = self.loop.time()
         while self.free and self.waiting:
             self.free -= 1
-            call = _Call(self.waiting.popleft())
+            call = _Call(pending := self.waiting.popleft())
             self.calls.append(call)
-            call.task = create(self._one(call))
+            tool = pending.tool
+            if tool.timeout is not None and tool.gate is None:
+                call.deadline = now + tool.timeout
+                if self.timer is not None and call.deadline < self.timer.when():
+                    self._set_timer(call.deadline)
+            call.task = self.loop.create_task(self._one(call))
 
     async def _news(self) -> None:
+        """Wait until something comes in."""
         self.wake = self.loop.create_future()
-        if self.timer is None:
-            # After the tasks' first step: most batches have ended or begun by then.
-            self.loop.call_soon(self._set_timer)
-        try:
-            await self.wake
-        finally:
-            self.wake = None
+        if self.timer is None:  # after the tasks' first step, when most batches have ended
+            self.loop.call_soon(self._watch)
+        await self.wake
 
     def _rouse(self) -> None:
-        if self.wake is not None and not self.wake.done():
-            self.wake.set_result(None)
+        wake = self.wake
+        if wake is not None:
+            self.wake = None
+            if not wake.done():
+                wake.set_result(None)
 
-    def _set_timer(self) -> None:
-        """Wait for the next deadline, unless a nearer one is waited for."""
+    def _watch(self) -> None:
+        """Set the timer for the next deadline, if there is one."""
         due = [c.deadline for c in self.calls if c.deadline is not None and not c.home]
-        if self.closed or not due:
-            return
+        if due and not self.closed:
+            self._set_timer(min(due))
+
+    def _set_timer(self, when: float) -> None:
         if self.timer is not None:
-            if self.timer.when() <= min(due) and not self.timer.cancelled():
-                return
             self.timer.cancel()
-        self.timer = self.loop.call_at(min(due), self._expire)
+        self.timer = self.loop.call_at(when, self._expire)
 
     def _expire(self) -> None:
         self.timer = None
@@ -200,7 +204,7 @@ class _Batch:
         for call in self.calls:
             if not call.home and call.deadline is not None and call.deadline <= now:
                 self._time_out(call)
-        self._set_timer()
+        self._watch()
 
     def _time_out(self, call: _Call) -> None:
         timeout = call.pending.tool.timeout or 0
@@ -215,48 +219,40 @@ class _Batch:
     # ----------------------------------------------------------------------------- one call
 
     async def _one(self, call: _Call) -> None:
+        """A call's task: it always ends well, and says what came of the call."""
         pending = call.pending
+        tool = pending.tool
         try:
-            value = await self._attempt(call)
+            context = self._context(call) if tool.wants_context else None
+            try:
+                if tool.gate is None:
+                    value = await tool.invoke(pending.bound, context)
+                else:
+                    value = await self._gated(call, tool, pending.bound, context)
+            except Exception as error:
+                if not tool.retries or isinstance(error, (ToolError, *self.fatal)):
+                    raise
+                value = await self._again(call, tool, context)
+            if not call.home:
+                self._home(call, _returned(pending.key, value))
         except asyncio.CancelledError as error:
             if not self.closed and not call.home:  # raised by the tool, not sent by us
                 self._failed(call, error)
-            return
         except BaseException as error:  # noqa: BLE001  whatever a tool raises is the call's result
             self._failed(call, error)
-            return
-        if call.home:
-            return
-        usage = None
-        if type(value) is Spent:
-            value, usage = value.value, value.usage
-        try:
-            told = value if type(value) is str and value.isascii() and len(value) <= _MOST else render_result(value)
-        except ResultProblem as problem:
-            self._home(call, Returned(pending.key, f"the tool returned {problem}", failed=True, how="raised"))
-            return
-        self._home(call, Returned(pending.key, told, usage=usage))
+        call.task = None
 
-    async def _attempt(self, call: _Call) -> Any:
-        tool = call.pending.tool
-        context = self._context(call) if tool.wants_context else None
-        try:
-            return await self._once(call, tool, call.pending.bound, context)
-        except Exception as error:
-            if not tool.retries or isinstance(error, (ToolError, *self.fatal)):
-                raise
-        return await self._again(call, tool, context)
-
-    async def _once(
+    async def _gated(
         self, call: _Call, tool: Tool, bound: Bound, context: ToolContext[Any] | None
     ) -> Any:
+        """Wait for a place first; the call's time begins only then."""
         gate = tool.gate
         if gate is not None:
             await gate.acquire()
-        if call.deadline is None and tool.timeout is not None:
-            call.deadline = self.loop.time() + tool.timeout
-            if gate is not None or self.timer is not None:
-                self._set_timer()
+            if call.deadline is None and tool.timeout is not None:
+                call.deadline = self.loop.time() + tool.timeout
+                if self.timer is None or call.deadline < self.timer.when():
+                    self._set_timer(call.deadline)
         return await tool.invoke(bound, context, gate)
 
     async def _again(self, call: _Call, tool: Tool, context: ToolContext[Any] | None) -> Any:
@@ -279,7 +275,7 @@ class _Batch:
         async for attempt in retrying:
             with attempt:
                 bound = tool.read(call.pending.bound.text)  # anew: the tool may have changed them
-                return await self._once(call, tool, bound, context)
+                return await self._gated(call, tool, bound, context)
         raise AssertionError  # pragma: no cover  tenacity raises or returns
 
     def _context(self, call: _Call) -> ToolContext[Any]:
@@ -318,13 +314,12 @@ class _Batch:
         self.returned.append(returned)
         if self.waiting and not self.closed:
             self._fill()
-        wake = self.wake
-        if wake is not None and not wake.done():
-            wake.set_result(None)
+        self._rouse()
 
     def _failed(self, call: _Call, error: BaseException) -> None:
         if isinstance(error, KeyboardInterrupt | SystemExit):
-            self.abort = error
+            if self.abort is None:
+                self.abort = error
             call.home = True
             self._rouse()
             return
@@ -338,7 +333,7 @@ class _Batch:
     async def _cancel(self) -> None:
         """End what still runs: cancelled, waited for a moment, named if it will not stop."""
         self.closed = True
-        running = {c.task: c for c in self.calls if c.task is not None and not c.task.done()}
+        running = {c.task: c for c in self.calls if c.task is not None}
         if not running:
             return
         for task, call in running.items():
@@ -363,7 +358,16 @@ async def _wait(
     return tasks
 
 
-_MOST: Final = limits.TOOL_RESULT_BYTES
+def _returned(key: CallKey, value: Any) -> Returned:
+    """What a call that did not raise is told as."""
+    usage = None
+    if type(value) is Spent:
+        value, usage = value.value, value.usage
+    try:
+        return Returned(key, render_result(value), usage=usage)
+    except ResultProblem as problem:
+        said = f"the tool returned {problem}"
+        return Returned(key, said, failed=True, how="raised", usage=usage)
 
 
 def _told(name: str, error: BaseException) -> str:

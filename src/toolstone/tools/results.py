@@ -7,7 +7,7 @@
 | `Decimal`, `UUID`, `Path`, date, time, `timedelta` | their text: `1.10`, `2026-11-21`, `PT90S`   |
 | `Enum`                                     | its value, by this table                            |
 | `bytes`                                    | its text if it is UTF-8, else `base64:...`          |
-| dict, list, tuple, deque, dataclass, Pydantic model, named tuple | JSON                          |
+| dict, list, tuple, deque, dataclass, Pydantic model | JSON               |
 | set, frozenset                             | JSON array, sorted                                  |
 | `Image`, `File`, or a list that holds one  | content parts                                       |
 | NaN, infinity                              | failure: JSON cannot say it                         |
@@ -23,6 +23,7 @@ import base64
 import dataclasses
 import datetime
 import enum
+import json
 import math
 import mimetypes
 import re
@@ -103,8 +104,15 @@ def render_result(value: Any, most: int = limits.TOOL_RESULT_BYTES) -> Told:
     Raises:
         ResultProblem: The value has no form a model could read; names its type.
     """
-    if type(value) is str:
+    kind = type(value)
+    if kind is str:
         return value if value.isascii() and len(value) <= most else _fit(value, most)
+    if kind in _AS_IS:
+        return _encode(value)
+    if kind is float and value - value == 0:  # finite
+        return repr(value)
+    if kind is dict:
+        return _fit(_words(value), most)
     if isinstance(value, Image | File):
         return [_part(value)]
     if isinstance(value, list | tuple) and any(isinstance(one, Image | File) for one in value):
@@ -116,7 +124,17 @@ def _text(value: Any, most: int) -> dict[str, Any]:
     return {"type": "input_text", "text": render_result(value, most)}
 
 
+_encode: Final = json.JSONEncoder(
+    ensure_ascii=False, allow_nan=False, separators=(",", ":")
+).encode
+
+
 def _words(value: Any) -> str:
+    if type(value) in {dict, list, tuple}:
+        try:
+            return _encode(value)  # plain data, in one go
+        except (TypeError, ValueError, RecursionError):
+            pass  # something rarer is in it; or wrong with it, and then it is told below
     try:
         plain = _plain(value, limits.JSON_DEPTH)
         return plain if isinstance(plain, str) else to_json(plain).decode()
@@ -209,8 +227,6 @@ def _composite(value: Any, room: int) -> Any:
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         told = {f.name: getattr(value, f.name) for f in dataclasses.fields(value)}
         return _plain(told, room - 1)
-    if isinstance(value, tuple) and hasattr(value, "_asdict"):
-        return _plain(value._asdict(), room - 1)
     if isinstance(value, Mapping):
         return _plain(dict(value), room - 1)
     if isinstance(value, list | tuple | deque):

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from toolstone.tools.context import ToolContext
-    from toolstone.tools.limiter import Gate
+    from toolstone.tools.limiter import Gate, Limit
 
 __all__ = ["ArgumentsProblem", "Bound", "Tool"]
 
@@ -64,6 +64,14 @@ class Tool:
     _context: str | None = field(repr=False)
     _copied: tuple[tuple[str, Any], ...] = field(default=(), repr=False)
     """Mutable defaults, of which each call gets a copy."""
+    timeout: float | None = field(init=False)
+    """Seconds a call may take."""
+    gate: Gate | None = field(init=False, repr=False)
+    """What a call must pass before it runs, if anything limits it."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "timeout", self.policy.timeout)
+        object.__setattr__(self, "gate", self.policy.gate)
 
     @property
     def name(self) -> str:
@@ -91,19 +99,19 @@ class Tool:
         return self.policy.repeatable
 
     @property
-    def timeout(self) -> float | None:
-        """Seconds a call may take."""
-        return self.policy.timeout
-
-    @property
     def retries(self) -> int:
         """How often a failed call is made again, without the model."""
         return self.policy.retries
 
     @property
-    def gate(self) -> Gate | None:
-        """What a call must pass before it runs, if anything limits it."""
-        return self.policy.gate
+    def limit(self) -> Limit | None:
+        """The resource it shares with others, and how many calls may use it at once."""
+        return self.policy.limit
+
+    @property
+    def serial(self) -> bool:
+        """Whether its calls never overlap."""
+        return self.policy.serial
 
     @staticmethod
     def of(given: Callable[..., Any] | Tool) -> Tool:
