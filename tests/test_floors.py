@@ -10,8 +10,8 @@ SOURCE = Path(__file__).parent.parent / "src" / "toolstone"
 WORDS = {"errors", "items", "events", "outcomes", "limits", "usage", "_portal"}
 FLOORS = [
     WORDS,
-    {"schema"},
     {"ports"},
+    {"schema"},
     {"tools", "ledgers", "observers"},
     {"wire"},
     {"runs", "responses"},

@@ -486,7 +486,9 @@ class Agent(Generic[Output]):
                 self._offers.clear()
             specs = tuple(tool.spec for tool in tools)
             named = {tool.name: tool for tool in tools}
-            found = Offer(named, (*specs, self._output.tool) if final else specs, tools)
+            if final and self._output.tool is not None:
+                specs = (*specs, self._output.tool)
+            found = Offer(named, specs, tools)
             self._offers[key] = found
         return found
 

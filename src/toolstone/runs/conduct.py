@@ -12,6 +12,7 @@ from toolstone.runs.result import Result, make_result, raise_for
 from toolstone.runs.steps import Stop
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from types import TracebackType
 
     from toolstone.runs.plan import Plan
@@ -84,11 +85,14 @@ class _Stoppable:
         self._token = token
         self._task: asyncio.Task[Any] | None = None
         self._sent = False
+        self._forget: Callable[[], None] = lambda: None
 
     def __enter__(self) -> Self:
         self._task = asyncio.current_task()
         loop = asyncio.get_running_loop()
-        self._token.watch(self, lambda: loop.call_soon_threadsafe(self._cancel))
+        self._forget = self._token.when_cancelled(
+            lambda: loop.call_soon_threadsafe(self._cancel)
+        )
         return self
 
     def __exit__(
@@ -97,7 +101,7 @@ class _Stoppable:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._token.unwatch(self)
+        self._forget()
         self._task = None
 
     def _cancel(self) -> None:

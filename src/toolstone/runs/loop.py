@@ -25,18 +25,14 @@ from toolstone.runs.steps import (
 )
 from toolstone.tools.calling import Pending, call_all
 from toolstone.tools.context import BudgetLeft, ToolContext
-from toolstone.tools.refusals import (
-    explain_arguments,
-    explain_denied,
-    explain_limit,
-    explain_unknown,
-)
+from toolstone.tools.refusals import explain_denied, explain_limit, explain_unknown
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from toolstone.events import Delta, Ruled
     from toolstone.items import CallKey
+    from toolstone.outcomes import Outcome
     from toolstone.ports import Response
     from toolstone.runs.budget import Purse
     from toolstone.runs.journal import Journal
@@ -146,14 +142,14 @@ async def _failed(error: ServiceError, rig: Rig) -> None:
     for note in error.notes:
         if note.usage is not None:
             rig.purse.spend(note.usage)
-    outcome = "dropped" if error.outcome == "partial" else "failed"
+    outcome: Outcome = "dropped" if error.outcome == "partial" else "failed"
     await rig.journal.record(*error.notes, Finished(outcome, type(error).__name__))
 
 
 async def _finish(step: Stop, run: Run, rig: Rig) -> None:
     if run.finished is not None and not step.closing:
         return
-    notes = (Noted("repaired", note) for note in step.notes)
+    notes = () if step.note is None else (Noted("repaired", step.note),)
     await rig.journal.record(*notes, *step.closing, Finished(step.outcome, step.why))
 
 
@@ -206,10 +202,10 @@ def _refuse(call: CallState, offer: Offer) -> Returned | None:
         return _not_run(call, "limit", explain_limit(limits.CALLS_PER_TURN))
     tool = offer.tools.get(call.name)
     if tool is None:
-        return _not_run(call, "unknown", explain_unknown(call.name, offer.tools))
+        return _not_run(call, "unknown", explain_unknown(call.name, tuple(offer.tools)))
     problem = read_arguments(call, tool)
     if problem is not None:
-        return _not_run(call, "arguments", explain_arguments(call.name, problem))
+        return _not_run(call, "arguments", problem)
     return None
 
 

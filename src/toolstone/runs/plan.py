@@ -67,7 +67,8 @@ class Plan(Generic[Output]):
     @property
     def final_tool(self) -> str | None:
         """The name of the tool whose call is the answer, if that is how it is asked for."""
-        return self.output.tool.name if self.how == "tool" else None
+        tool = self.output.tool
+        return tool.name if tool is not None and self.how == "tool" else None
 
 
 def fingerprint(name: str, instructions: str | None, specs: Sequence[ToolSpec], output: str) -> str:

@@ -90,6 +90,7 @@ class Run:
         "session",
         "spent",
         "turns",
+        "turns_made",
         "verdict",
         "warned",
     )
@@ -126,7 +127,10 @@ class Run:
         self.reasks = 0
         self.empties = 0
         self.turns: list[tuple[tuple[str, str], ...]] = []
-        self.warned = False
+        """What the last turns called: a run that repeats itself is noticed."""
+        self.turns_made = 0
+        self.warned = 0
+        """How many turns had been made when the model was warned of it; 0 if it was not."""
 
     @property
     def length(self) -> int:
@@ -177,7 +181,7 @@ class Run:
             self._begin()
         elif not self.open:
             self._go_on()
-        self.warned = False
+        self.warned = 0
         self.turns = []
         self._show(fact.input)
 
@@ -224,6 +228,7 @@ class Run:
             self._show([_render_output(call) for call in self.open])
             self.turns.append(tuple((call.name, call.arguments) for call in self.open))
             del self.turns[: -2 * limits.IDENTICAL_TURNS]
+            self.turns_made += 1
             self.open = []
             self.answer = None
             self.verdict = None
@@ -237,7 +242,7 @@ class Run:
         elif fact.why == "empty":
             self.empties += 1
         else:
-            self.warned = True
+            self.warned = self.turns_made
 
     def _show(self, items: Iterable[Item]) -> None:
         for item in items:

@@ -84,7 +84,7 @@ class Stop:
     why: str = ""
     problems: tuple[str, ...] = ()
     closing: tuple[Returned, ...] = ()
-    notes: tuple[str, ...] = ()
+    note: str | None = None
 
 
 Step = Ask | Call | Answer | Say | Wait | Stop
@@ -110,7 +110,8 @@ def _calls_step(plan: Plan[Any], run: Run, offer: Offer) -> Step:
         final = [call for call in run.open if call.name == plan.final_tool and not call.returned]
         if final:
             return _final_step(plan, run, final)
-    may, must_wait = [], []
+    may: list[CallState] = []
+    must_wait: list[CallState] = []
     for call in run.open:
         if call.returned is None:
             (may if may_run(call, offer) else must_wait).append(call)
@@ -137,7 +138,7 @@ def _needs_approval(call: CallState, tool: Any) -> bool:
     problem = read_arguments(call, tool)
     if problem is not None:
         return False  # it will be answered, not run
-    return tool.approve is True or bool(tool.approve(call.bound.values))
+    return tool.approve is True or bool(tool.approve(call.bound.arguments))
 
 
 def read_arguments(call: CallState, tool: Any) -> str | None:
@@ -180,14 +181,14 @@ def _final_step(plan: Plan[Any], run: Run, final: list[CallState]) -> Step:
         )
     call = final[0]
     try:
-        value, notes = plan.output.read_with_notes(call.arguments)
+        value, note = plan.output.read_with_notes(call.arguments)
     except OutputProblem as problem:
         if run.reasks >= plan.reasks:
             return Stop("failed", problems=problem.problems, why="output")
         text = _output_complaint(problem.problems)
         return Answer((Returned(call.key, text, failed=True, how="final"),), "output")
     closing = (Returned(call.key, "accepted", how="final"),)
-    return Stop("complete", value, closing=closing, notes=notes)
+    return Stop("complete", value, closing=closing, note=note)
 
 
 # ---------------------------------------------------------------------------------- 2: answers
@@ -223,12 +224,12 @@ def _read_step(plan: Plan[Any], run: Run) -> Step:
             return Stop("failed", problems=("the answer came as text",), why="output")
         return Say((user(f"Give your answer by calling {plan.final_tool}."),), "output")
     try:
-        value, notes = plan.output.read_with_notes(text)
+        value, note = plan.output.read_with_notes(text)
     except OutputProblem as problem:
         if run.reasks >= plan.reasks:
             return Stop("failed", problems=problem.problems, why="output")
         return Say((user(_output_complaint(problem.problems)),), "output")
-    return Stop("complete", value, notes=notes)
+    return Stop("complete", value, note=note)
 
 
 def _output_complaint(problems: Sequence[str]) -> str:
@@ -242,7 +243,7 @@ def _output_complaint(problems: Sequence[str]) -> str:
 def _loop_step(run: Run, offer: Offer) -> Step | None:
     turns = [_countable(turn, offer) for turn in run.turns]
     names = next((n for n in (1, 2) if _repeats(turns, n)), None)
-    if names is None:
+    if names is None or run.warned == run.turns_made:
         return None
     called = ", ".join(sorted({name for turn in turns[-names:] for name, _ in turn}))
     if not run.warned:
