@@ -42,7 +42,7 @@ class Narration:
             self._event("response.in_progress", response={**self.response, "output": []}),
         ]
 
-    def tell(self, piece: Piece) -> list[Event]:  # noqa: PLR0911  one line for each kind of piece
+    def tell(self, piece: Piece) -> list[Event]:
         """Say one piece.
 
         Raises:

@@ -1,0 +1,256 @@
+"""The brain that is a real small model: what to do in a turn, and the pieces it is told in."""
+
+import json
+from collections.abc import AsyncIterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from toolstone import limits
+from toolstone.local.brain import (
+    Arguments,
+    Call,
+    End,
+    Message,
+    Piece,
+    RefusalError,
+    Text,
+    Turn,
+    Usage,
+)
+from toolstone.local.brains.llama.choose import (
+    Planned,
+    best_call,
+    fills,
+    own_words,
+    plan_calls,
+)
+from toolstone.local.brains.llama.engine import Engine
+from toolstone.local.brains.llama.fill import Filler, is_valid
+from toolstone.local.brains.llama.grammar import (
+    InexpressibleError,
+    answer_grammar,
+    json_grammar,
+    resolve,
+)
+from toolstone.local.brains.llama.history import Conversation, read_conversation
+from toolstone.local.brains.llama.prompts import (
+    arguments_prompt,
+    chat_prompt,
+    extraction_prompt,
+    facts_prompt,
+)
+from toolstone.local.weights import model_file
+
+__all__ = ["Llama"]
+
+Schema = Mapping[str, Any]
+
+_NO_PARAMETERS: Schema = {"type": "object", "properties": {}}
+
+
+class Llama:
+    """SmolLM2-135M-Instruct, or any other GGUF, held to tools and schemas by grammars of our own.
+
+    A turn is either text or calls of offered tools with arguments that fit; `tool_choice`,
+    `parallel_tool_calls` and `text.format` are obeyed by construction. Greedy: the same request
+    has the same answer.
+
+    Args:
+        model: The GGUF file; the pinned small model, fetched once, if not given.
+
+    Raises:
+        ConfigError: The extra is missing, or there is no model file and it cannot be fetched.
+    """
+
+    def __init__(self, model: Path | None = None) -> None:
+        self.models: Sequence[str] = ("smollm2",) if model is None else (model.stem,)
+        self._engine = Engine(model_file() if model is None else model)
+        self._compiled: set[str] = set()
+
+    async def close(self) -> None:
+        """Unload the model."""
+        await self._engine.close()
+
+    async def answer(self, turn: Turn) -> AsyncIterator[Piece]:
+        """Say text, or make calls."""
+        _check_tools(turn)
+        await self._check_schemas(turn)
+        conversation = read_conversation(turn)
+        read = await self._count(conversation.transcript)
+        meter = _Meter(self._engine, read, turn.max_output_tokens or limits.LOCAL_ANSWER_TOKENS)
+        if meter.left <= 0 or read > limits.LOCAL_CONTEXT_TOKENS - 1024:
+            raise RefusalError(
+                400,
+                "context_length_exceeded",
+                f"the input has {read} tokens; this model reads "
+                f"{limits.LOCAL_CONTEXT_TOKENS - 1024}",
+                "input",
+            )
+        async for piece in meter.metered(self._pieces(turn, conversation)):
+            yield piece
+
+    async def _pieces(self, turn: Turn, conversation: Conversation) -> AsyncIterator[Piece | End]:
+        calls = await self._calls(turn, conversation)
+        if calls:
+            for call in calls:
+                yield Call(call.tool["name"])
+                async for piece in self._arguments(call, conversation):
+                    yield Arguments(piece)
+            return
+        yield Message()
+        if turn.format["type"] == "text":
+            async for text in self._prose(turn, conversation):
+                yield text
+            return
+        async for piece in self._json(turn, conversation):
+            yield Text(piece)
+
+    async def _calls(self, turn: Turn, conversation: Conversation) -> Sequence[Planned]:
+        """Decide what is still to be called: what the request comes to, less what was called."""
+        if turn.choice.mode == "none" or not turn.tools:
+            return ()
+        planned = await plan_calls(
+            self._engine, conversation.request, turn.tools, needs=_needs(turn)
+        )
+        left = _left(planned, conversation.called)
+        if not left and turn.choice.mode == "required":
+            left = [await best_call(self._engine, conversation.request, turn.tools)]
+        return left if turn.parallel else left[:1]
+
+    async def _arguments(self, call: Planned, conversation: Conversation) -> AsyncIterator[str]:
+        schema = call.tool.get("parameters") or _NO_PARAMETERS
+        clause = call.clause if fills(call.tool, call.clause) else conversation.request
+        prompt = arguments_prompt(call.tool, clause)
+        own = own_words(call.tool, clause)
+        filler = Filler(self._engine, prompt, schema, clause, without=own)
+        async for piece in filler.fill():
+            yield piece
+        _check(filler.said, schema)
+
+    async def _json(self, turn: Turn, conversation: Conversation) -> AsyncIterator[str]:
+        schema = turn.format.get("schema") or {"type": "object", "additionalProperties": True}
+        filler = Filler(
+            self._engine,
+            extraction_prompt(conversation.request),
+            schema,
+            conversation.request,
+            conversation.facts,
+        )
+        async for piece in filler.fill():
+            yield piece
+        _check(filler.said, schema)
+
+    async def _prose(self, turn: Turn, conversation: Conversation) -> AsyncIterator[Text | End]:
+        tokens = turn.max_output_tokens or limits.LOCAL_ANSWER_TOKENS
+        grammar = None
+        if conversation.returned:
+            prompt = facts_prompt(conversation.request, conversation.returned, turn.instructions)
+            grammar = answer_grammar(conversation.values, conversation.request)
+        else:
+            prompt = chat_prompt(conversation.messages, turn.instructions)
+        async for piece in self._engine.stream(prompt, grammar, tokens=tokens):
+            if isinstance(piece, str):
+                yield Text(piece)
+            elif not piece.ended:
+                yield End(status="incomplete", reason="max_output_tokens")
+
+    async def _count(self, text: str) -> int:
+        return len(await self._engine.tokens(text))
+
+    async def _check_schemas(self, turn: Turn) -> None:
+        """Refuse what cannot be said in a grammar, before anything is answered."""
+        offered = turn.body.get("tools") or ()
+        for index, tool in enumerate(offered):
+            schema = tool.get("parameters") or _NO_PARAMETERS
+            await self._compile(schema, "invalid_function_parameters", f"tools[{index}].parameters")
+        if turn.format["type"] == "json_schema":
+            await self._compile(turn.format["schema"], "invalid_json_schema", "text.format.schema")
+
+    async def _compile(self, schema: Schema, code: str, param: str) -> None:
+        try:
+            grammar = json_grammar(schema)
+        except InexpressibleError as error:
+            raise RefusalError(400, code, f"{param}: {error}", param) from error
+        if grammar in self._compiled:
+            return
+        try:
+            await self._engine.write("", grammar, tokens=1)
+        except RuntimeError as error:
+            raise RefusalError(400, code, f"{param}: the grammar is too large", param) from error
+        self._compiled.add(grammar)
+
+
+class _Meter:
+    """Counts what is said in the model's own tokens, and cuts it at the cap."""
+
+    def __init__(self, engine: Engine, read: int, cap: int) -> None:
+        self._engine = engine
+        self._read = read
+        self.left = cap
+
+    async def metered(self, pieces: AsyncIterator[Piece]) -> AsyncIterator[Piece]:
+        written = 0
+        end = End()
+        async for piece in pieces:
+            if isinstance(piece, End):
+                end = piece
+                continue
+            said = _said(piece)
+            tokens = await self._engine.tokens(said)
+            if len(tokens) > self.left:
+                text = await self._engine.text(tokens[: self.left])
+                written += self.left
+                yield Text(text) if isinstance(piece, Text) else Arguments(text)
+                end = End(status="incomplete", reason="max_output_tokens")
+                break
+            self.left -= len(tokens)
+            written += len(tokens)
+            yield piece
+        yield End(Usage(self._read, written), end.status, end.reason)
+
+
+def _said(piece: Piece) -> str:
+    match piece:
+        case Text(delta) | Arguments(delta):
+            return delta
+        case Call(name):
+            return name
+        case _:
+            return ""
+
+
+def _check_tools(turn: Turn) -> None:
+    for index, tool in enumerate(turn.body.get("tools") or ()):
+        if tool["type"] != "function":
+            raise RefusalError(
+                400,
+                "unsupported_value",
+                f"this model calls functions only, not tools of type {tool['type']!r}",
+                f"tools[{index}].type",
+            )
+
+
+def _check(text: str, schema: Schema) -> None:
+    """Let nothing out that does not fit."""
+    if not is_valid(json.loads(text), schema, schema):
+        raise RefusalError(500, "server_error", "what the model wrote does not fit the schema")
+
+
+def _needs(turn: Turn) -> dict[str, str]:
+    """Give the fields of the output that is asked for, each with its description."""
+    schema = turn.format.get("schema") or {}
+    properties = resolve(schema, schema).get("properties", {})
+    return {name: str(inner.get("description", "")) for name, inner in properties.items()}
+
+
+def _left(planned: Sequence[Planned], called: Sequence[str]) -> list[Planned]:
+    """Take off as many calls of each tool as were made already."""
+    done = list(called)
+    left = []
+    for plan in planned:
+        name = plan.tool["name"]
+        if name in done:
+            done.remove(name)
+        else:
+            left.append(plan)
+    return left

@@ -1,0 +1,182 @@
+"""Which calls a request comes to: the tools weighed by how well they explain its words.
+
+A model this small cannot be asked which tool to take: it names the first or the last. But it
+knows how people ask. So every tool is put as a premise ("somebody who needs this tool says: ...")
+and the likelihood of the words that were really said decides, against the premise that somebody
+just talks. The request is weighed as a whole and clause by clause: a clause that explains itself by
+a tool of its own is a call of its own; one that does not belongs to the clause before it.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from toolstone.local.brains.llama.engine import Engine
+from toolstone.local.brains.llama.prompts import request_prompt, spoken, tool_words
+from toolstone.local.brains.llama.words import Word, numbers, related, stems, words
+
+__all__ = ["Planned", "best_call", "fills", "own_words", "plan_calls"]
+
+Tool = Mapping[str, Any]
+
+_CERTAIN = 1.3  # how much better than talk (in nats) a tool must explain a request
+_CLAUSE_CERTAIN = 2.0  # a clause is shorter, and a mistake is a call too many
+_FIELD_CERTAIN = 1.5  # a field of the output that a tool is said to supply
+_CUT = re.compile(
+    r"(?:,\s*|;\s*|[.?!]\s+)?\b(?:and then|and also|as well as|and|then|plus also)\b\s+"
+    r"|[.?!;]\s+(?=\S)"
+    r"|,\s+(?=(?:what|how|which|who|when|where)\b)",
+    re.IGNORECASE,
+)
+_LINKS = frozenset(["in", "of", "for", "to", "from", "on", "at", "by", "with", "about"])
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """A call to be made, and the part of the request that asks for it."""
+
+    tool: Tool
+    clause: str
+
+
+async def plan_calls(
+    engine: Engine, request: str, tools: Sequence[Tool], *, needs: Mapping[str, str]
+) -> list[Planned]:
+    """Decide which calls a request comes to, in the order it asks for them.
+
+    Args:
+        engine: The model that weighs.
+        request: What the user said.
+        tools: The tools that may be called.
+        needs: The fields of the output that is asked for, by name, each with its description.
+    """
+    judge = _Judge(engine, tools)
+    clauses = [clause for clause in _CUT.split(request) if clause and words(clause)]
+    planned = await _by_clause(judge, clauses) if len(clauses) > 1 else []
+    if len(planned) < 2:  # noqa: PLR2004  one call is better judged by the whole request
+        best = await judge.best(request, _CERTAIN)
+        planned = [Planned(best, request)] if best else planned
+    return planned + await _by_need(judge, request, needs, planned)
+
+
+async def best_call(engine: Engine, request: str, tools: Sequence[Tool]) -> Planned:
+    """Decide which tool fits best, where one must be called."""
+    best = await _Judge(engine, tools).best(request, None)
+    return Planned(best or tools[0], request)
+
+
+class _Judge:
+    """Weighs the tools of one request."""
+
+    def __init__(self, engine: Engine, tools: Sequence[Tool]) -> None:
+        self._engine = engine
+        self.tools = tools
+
+    async def best(self, text: str, certain: float | None) -> Tool | None:
+        """Give the tool that explains a text best, if it beats talk by that much."""
+        if not self.tools:
+            return None
+        said = f" {' '.join(text.split())}"
+        weights = [await self._engine.likelihood(request_prompt(tool), said) for tool in self.tools]
+        top = max(weights)
+        if certain is not None:
+            talk = await self._engine.likelihood(request_prompt(None), said)
+            if top - talk < certain:
+                return None
+        return self.tools[weights.index(top)]
+
+
+async def _by_clause(judge: _Judge, clauses: Sequence[str]) -> list[Planned]:
+    """Give each clause its tool; a clause without one joins, or repeats, the call before it."""
+    planned: list[Planned] = []
+    for clause in clauses:
+        own = await judge.best(clause, _CLAUSE_CERTAIN) if _says_what(clause) else None
+        if not planned:
+            first = own or await judge.best(" and ".join(clauses), _CERTAIN)
+            planned += [Planned(first, clause)] if first else []
+            continue
+        last = planned[-1]
+        if own is not None and (own is not last.tool or fills(own, clause)):
+            planned.append(Planned(own, clause))
+        elif own is None and _repeats(last, clause):
+            planned.append(Planned(last.tool, clause))
+        else:
+            planned[-1] = Planned(last.tool, f"{last.clause} and {clause}")
+    return planned
+
+
+def _says_what(clause: str) -> bool:
+    """Tell whether a clause has words besides names, numbers and function words."""
+    return any(not w.empty and w.text[:1].islower() for w in words(clause)) or not _names(clause)
+
+
+def _names(clause: str) -> bool:
+    return all(w.empty or w.text[:1].isupper() or w.text[:1].isdigit() for w in words(clause)[1:])
+
+
+def _repeats(last: Planned, clause: str) -> bool:
+    """Tell whether a clause without a verb asks for the same again: "... and in Rome"."""
+    start = clause.split(maxsplit=1)[0].lower()
+    named = words(clause)[0].text[:1].isupper() or bool(numbers(clause)) or start in _LINKS
+    return named and fills(last.tool, clause) and fills(last.tool, last.clause)
+
+
+def fills(tool: Tool, text: str) -> bool:
+    """Tell whether a text holds something for everything a tool requires."""
+    kinds = [_kind(inner) for inner in _required(tool)]
+    figures = numbers(text)
+    wanted = sum(kind in ("number", "integer") for kind in kinds)
+    named = [word for word in words(text) if _could_fill(word, tool)]
+    return len(figures) >= wanted and len(named) >= kinds.count("string")
+
+
+def own_words(tool: Tool, text: str) -> list[str]:
+    """Give the words of a text that ask for the tool, so that they are no values for it."""
+    said, purpose, _ = tool_words(tool)
+    about = stems(f"{said} {purpose}")
+    return [word.text for word in words(text) if related(stems(word.text), about)]
+
+
+def _could_fill(word: Word, tool: Tool) -> bool:
+    if word.empty or word.text[:1].isdigit():
+        return False
+    return not own_words(tool, word.text)
+
+
+def _required(tool: Tool) -> list[Mapping[str, Any]]:
+    schema = tool.get("parameters") or {}
+    return [schema["properties"][name] for name in schema.get("required", ())]
+
+
+def _kind(schema: Mapping[str, Any]) -> str:
+    kind = schema.get("type", "")
+    return kind if isinstance(kind, str) else "optional"
+
+
+async def _by_need(
+    judge: _Judge, request: str, needs: Mapping[str, str], planned: Sequence[Planned]
+) -> list[Planned]:
+    """Add the tools that supply a field of the output which nothing planned supplies."""
+    inputs = {name for tool in judge.tools for name in _properties(tool)}
+    called = [plan.tool for plan in planned]
+    added: list[Planned] = []
+    for name, description in needs.items():
+        if name in inputs or any(_supplies(tool, name, description) for tool in called):
+            continue
+        tool = next((t for t in judge.tools if _supplies(t, name, description)), None)
+        if tool is None and not planned:
+            tool = await judge.best(f"What is the {spoken(name)}?", _FIELD_CERTAIN)
+        if tool is not None and tool not in called:
+            called.append(tool)
+            added.append(Planned(tool, request))
+    return added
+
+
+def _supplies(tool: Tool, name: str, description: str) -> bool:
+    said, purpose, _ = tool_words(tool)
+    return related(stems(spoken(name)) | stems(description), stems(f"{said} {purpose}"))
+
+
+def _properties(tool: Tool) -> list[str]:
+    return list((tool.get("parameters") or {}).get("properties", {}))

@@ -1,0 +1,157 @@
+"""The words in which the small model is asked: examples first, then the case at hand. Pure.
+
+A model of this size follows a pattern, not an instruction. Every prompt is a row of small examples
+that ends in the middle of the next one. No example is about a tool that anyone would offer.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+__all__ = [
+    "Fact",
+    "arguments_prompt",
+    "chat_prompt",
+    "extraction_prompt",
+    "facts_prompt",
+    "request_prompt",
+    "tool_words",
+]
+
+Tool = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """One value that a tool was given or gave back, and the words that say what it is."""
+
+    key: str
+    about: str
+    value: Any
+    given: bool  # by a tool, not to it
+
+
+_SHOTS = (
+    ("get time", "Time of day in a country.", "country", "What time is it in Norway?"),
+    ("find person", "Look up a person in the address book.", "name", "Do we have the address of Mrs. Brown?"),
+    ("subtract", "Subtract a number from another.", "a, b", "What is 30 minus 12?"),
+    ("talk", "Just a chat, no tool is needed.", "nothing", "Hey, how is it going?"),
+    ("water plants", "Give water to the plants in a place.", "place", "The flowers on the balcony are dry."),
+)  # fmt: skip
+_CHAT = ("talk", "Just a chat, no tool is needed.", "nothing")
+
+_ARGUMENT_SHOTS = """\
+Request: Do we have the address of Mrs. Brown?
+find person {"name": "Mrs. Brown"}
+
+Request: What is 30 minus 12?
+subtract {"a": 30, "b": 12}
+
+Request: Please give the flowers on the balcony 3 liters of water.
+water plants {"place": "balcony", "liters": 3}
+
+Request: Drive from Graz to Turin by car.
+drive {"start": "Graz", "end": "Turin", "vehicle": "car"}
+
+Request: What do people say about electric cars?
+read opinions {"topic": "electric cars", "year": null}
+
+"""
+_EXTRACTION_SHOTS = """\
+Text: Ms. Olga Petrova works as a doctor in Kazan since 2011.
+JSON: {"person": "Olga Petrova", "job": "doctor", "since": 2011}
+
+Text: Three tickets for the opera cost 120 francs in all.
+JSON: {"count": 3, "what": "opera", "price": 120}
+
+Text: The soup was cold and the waiter rude.
+JSON: {"dish": "soup", "opinion": "bad", "points": null}
+
+Text: She packed socks, a towel and shoes.
+JSON: {"things": ["socks", "towel", "shoes"]}
+
+"""
+_FACT_SHOTS = (
+    ("What time is it in Norway?", "get time of Norway: 09:30", "It is 09:30 in Norway."),
+    ("What is 30 minus 12?", "subtract of 30, 12: 18", "30 minus 12 is 18."),
+    ("Is the door of the garage open?", "door state of garage: closed", "The door of the garage is closed."),
+)  # fmt: skip
+
+
+def tool_words(tool: Tool) -> tuple[str, str, str]:
+    """Say a tool in words: its name, what it is for, what it needs."""
+    properties = (tool.get("parameters") or {}).get("properties", {})
+    needs = ", ".join(properties).replace("_", " ") or "nothing"
+    purpose = " ".join((tool.get("description") or "").split())[:200]
+    return spoken(tool["name"]), purpose, needs
+
+
+def spoken(name: str) -> str:
+    """Say an identifier as words."""
+    return " ".join(name.replace("-", "_").split("_")).strip()
+
+
+def request_prompt(tool: Tool | None) -> str:
+    """Ask for the request that somebody makes who needs this tool; None: who just talks.
+
+    How likely the true request is here tells the tools apart far better than asking for the tool.
+    """
+    shots = "".join(f"{_card(*shot[:3])} {shot[3]}\n\n" for shot in _SHOTS)
+    return shots + _card(*(tool_words(tool) if tool else _CHAT))
+
+
+def any_request_prompt() -> str:
+    """Ask for a request, of any kind: how likely it is by itself."""
+    return "".join(f"Request: {shot[3]}\n\n" for shot in _SHOTS) + "Request:"
+
+
+def _card(name: str, purpose: str, needs: str) -> str:
+    return f"Tool: {name}\nPurpose: {purpose}\nNeeds: {needs}\nRequest:"
+
+
+def arguments_prompt(tool: Tool, request: str) -> str:
+    """Ask for the arguments of a call."""
+    return f"{_ARGUMENT_SHOTS}Request: {_line(request)}\n{spoken(tool['name'])} "
+
+
+def extraction_prompt(text: str) -> str:
+    """Ask for the JSON that a text comes to."""
+    return f"{_EXTRACTION_SHOTS}Text: {_line(text)}\nJSON: "
+
+
+def facts_prompt(request: str, facts: Sequence[str], instructions: str) -> str:
+    """Ask for a sentence that answers a request with what the tools returned."""
+    system = f"Answer the question in one sentence with the facts. {instructions}".strip()
+    turns = [_turn("system", system)]
+    for question, fact, answer in _FACT_SHOTS:
+        turns.append(_turn("user", f"{question}\nFacts: {fact}"))
+        turns.append(_turn("assistant", answer))
+    turns.append(_turn("user", f"{_line(request)}\nFacts: {'; '.join(facts)}"))
+    return "".join(turns) + "<|im_start|>assistant\n"
+
+
+def chat_prompt(messages: Sequence[tuple[str, str]], instructions: str) -> str:
+    """Ask for the next message of a conversation, in the template the model was trained on."""
+    system = instructions or "You are a helpful assistant. Answer in one or two short sentences."
+    said = "".join(_turn(role, text) for role, text in messages)
+    return _turn("system", system) + said + "<|im_start|>assistant\n"
+
+
+def said_json(value: object) -> str:
+    """Say a value as JSON, as the examples do."""
+    return json.dumps(value, ensure_ascii=False)
+
+
+def _turn(role: str, text: str) -> str:
+    """Write one turn; what looks like the template's own marks loses its meaning."""
+    return f"<|im_start|>{role}\n{plain(text)}<|im_end|>\n"
+
+
+def plain(text: str) -> str:
+    """Take the meaning from marks of the template that stand in somebody's text."""
+    return text.replace("<|", "< |")
+
+
+def _line(text: str) -> str:
+    return " ".join(plain(text).split())
