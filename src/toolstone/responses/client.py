@@ -272,7 +272,8 @@ class _Exchange:
         except ServiceError as error:
             if error.partial is None:
                 error.partial = assembler.partial()
-                error.outcome = "partial" if error.partial else error.outcome
+                if error.partial is not None and not isinstance(error, StatusError):
+                    error.outcome = "partial"
             raise
 
     async def _read(self, reply: HttpStream, watch: Watch, assembler: Assembler) -> Response:

@@ -99,7 +99,6 @@ def _failed(
         read_error(error), headers=headers, body=response.received[:1024], secrets=secrets
     )
     ended.partial = response
-    ended.outcome = "partial" if response.items else "none"
     return ended
 
 

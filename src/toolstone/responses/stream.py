@@ -24,6 +24,7 @@ from toolstone.items import parse_item
 from toolstone.ports import Response
 from toolstone.responses.decode import decode, mend
 from toolstone.responses.failures import failure, read_error
+from toolstone.responses.numbering import Numbering
 from toolstone.responses.parse import read_items, response_from
 from toolstone.responses.slots import Slot, Slots, agree, essence
 
@@ -103,10 +104,7 @@ class Assembler:
         self._head: JSON = {}
         self._notes: list[Noted] = []
         self._count = 0
-        self._next: int | None = None  # the number that should come
-        self._last = b""
-        self._gap: tuple[int, int] | None = None
-        self._unnumbered = False
+        self._numbers = Numbering()
         self._halves: dict[int, str] = {}
         self._halved = False
         self._hot: tuple[object, object, object] | None = None
@@ -129,6 +127,7 @@ class Assembler:
                 phase="stream",
             )
         deltas: list[Delta] = []
+        numbers = self._numbers
         for name, data, _ in events:
             if self.response is not None or data.startswith(b"[DONE]"):
                 continue
@@ -144,11 +143,11 @@ class Assembler:
                     body=data[:1024],
                 )
             number = event.get("sequence_number")
-            if number == self._next and number is not None:
-                self._next = number + 1
-            elif not self._numbered(number, data):
+            if number is not None and number == numbers.due:
+                numbers.due = number + 1
+            elif not numbers.admits(number, data):
                 continue
-            self._last = data
+            numbers.last = data
             kind = event.get("type")
             if type(kind) is not str or not kind:
                 kind = name.decode()
@@ -224,23 +223,6 @@ class Assembler:
             body=data[:1024],
             phase="stream",
             secrets=self._secrets,
-        )
-
-    def _numbered(self, number: object, data: bytes) -> bool:
-        """Judge an event whose number is not the one that should come; False drops it."""
-        if type(number) is not int or number < 0:
-            self._unnumbered = True
-            return True
-        if self._next is None or number > self._next:
-            if self._next is not None and self._gap is None:
-                self._gap = (self._next, number)
-            self._next = number + 1
-            return True
-        if number == self._next - 1 and data == self._last:
-            return False
-        raise ProtocolError(
-            f"event number {number} came where {self._next} should: the stream is out of order",
-            phase="stream",
         )
 
     def _delta(self, kind: str, event: JSON, deltas: list[Delta]) -> None:
@@ -361,9 +343,9 @@ class Assembler:
         return raw
 
     def _check_gap(self, *, same: bool) -> None:
-        if self._gap is None or self._unnumbered:
+        if self._numbers.gap is None:
             return
-        due, came = self._gap
+        due, came = self._numbers.gap
         if not same:
             raise ProtocolError(
                 f"events {due} to {came - 1} of the stream are missing, and the terminal response "

@@ -1,5 +1,6 @@
 """HTTP without a protocol: transports, who asks, deadlines, retries, server-sent events."""
 
+from toolstone.wire.aiohttp_transport import AiohttpTransport
 from toolstone.wire.auth import Auth, BearerAuth, NoAuth
 from toolstone.wire.deadlines import Deadlines, Watch
 from toolstone.wire.httpx_transport import HttpxTransport
@@ -9,6 +10,7 @@ from toolstone.wire.sse import SseDecoder
 from toolstone.wire.transport import HttpReply, HttpRequest, HttpStream, Transport, reply_headers
 
 __all__ = [
+    "AiohttpTransport",
     "Auth",
     "BearerAuth",
     "Deadlines",

@@ -7,11 +7,13 @@ the request. So there are several small pools, filled one after the other.
 from __future__ import annotations
 
 from contextlib import aclosing, asynccontextmanager
-from functools import cache
+from dataclasses import dataclass, field
+from functools import cache, lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
 from toolstone import limits
 from toolstone.errors import ConfigError, DeadlineError, TransportError
+from toolstone.wire.failed import no_connection
 from toolstone.wire.pools import PerLoop
 from toolstone.wire.reading import decoded, read_body
 from toolstone.wire.tls import tls_context
@@ -19,7 +21,7 @@ from toolstone.wire.transport import HttpReply, HttpRequest, HttpStream, reply_h
 
 if TYPE_CHECKING:
     import ssl
-    from collections.abc import AsyncGenerator, AsyncIterator
+    from collections.abc import AsyncGenerator, AsyncIterator, Callable
     from types import ModuleType
 
 __all__ = ["HttpxTransport"]
@@ -62,12 +64,8 @@ class HttpxTransport:
         connections: int = limits.CONNECTIONS,
     ) -> None:
         self._client = client
-        self._verify = verify
-        self._trust_env = trust_env
-        self._proxy = proxy
-        self._most = max(1, -(-connections // _SHARD))
-        self._size = min(connections, _SHARD)
-        self._pools = PerLoop[_Shards](lambda: _Shards(self), _Shards.aclose)
+        plan = _Plan(verify, trust_env, proxy, connections)
+        self._pools = PerLoop[_Shards](lambda: _Shards(plan), _Shards.aclose)
 
     async def send(self, request: HttpRequest) -> HttpReply:
         """See `Transport`."""
@@ -81,10 +79,10 @@ class HttpxTransport:
         shard = _Shard(self._client) if self._client else (await self._pools.get()).pick()
         shard.busy += 1
         try:
-            answer = await _open(shard.client, request)
+            make = _plain_request if self._client is None else self._client.build_request
+            answer = await _open(shard.client, make, request)
             try:
-                raw = _chunks(answer)
-                async with aclosing(raw):
+                async with aclosing(_chunks(answer)) as raw:
                     yield _Stream(answer, raw)
             finally:
                 await answer.aclose()
@@ -96,6 +94,26 @@ class HttpxTransport:
         if self._client is None:
             await self._pools.aclose()
 
+
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    """How the small pools are made."""
+
+    verify: ssl.SSLContext | str | None
+    trust_env: bool
+    proxy: str | None = field(repr=False)
+    connections: int
+
+    @property
+    def most(self) -> int:
+        """How many there may be."""
+        return max(1, -(-self.connections // _SHARD))
+
+    @property
+    def size(self) -> int:
+        """Connections of each."""
+        return min(self.connections, _SHARD)
+
     def make_client(self) -> Any:
         """One small pool.
 
@@ -103,12 +121,12 @@ class HttpxTransport:
             ConfigError: The proxy's URL is not one.
         """
         httpx = _httpx()
-        bounds = httpx.Limits(max_connections=self._size, max_keepalive_connections=self._size)
+        bounds = httpx.Limits(max_connections=self.size, max_keepalive_connections=self.size)
         try:
             return httpx.AsyncClient(
-                verify=tls_context(self._verify, trust_env=self._trust_env),
-                trust_env=self._trust_env,
-                proxy=self._proxy,
+                verify=tls_context(self.verify, trust_env=self.trust_env),
+                trust_env=self.trust_env,
+                proxy=self.proxy,
                 limits=bounds,
                 follow_redirects=False,
             )
@@ -117,16 +135,6 @@ class HttpxTransport:
                 f"a proxy cannot be used ({type(error).__name__}); check proxy=, or HTTPS_PROXY "
                 "and ALL_PROXY; it is written http://host:port"
             ) from None  # the cause would quote the URL, and that may hold a password
-
-    @property
-    def most(self) -> int:
-        """How many small pools there may be."""
-        return self._most
-
-    @property
-    def size(self) -> int:
-        """Connections of each."""
-        return self._size
 
 
 class _Shard:
@@ -140,17 +148,17 @@ class _Shard:
 class _Shards:
     """The small pools of one event loop."""
 
-    def __init__(self, transport: HttpxTransport) -> None:
-        self._transport = transport
+    def __init__(self, plan: _Plan) -> None:
+        self._plan = plan
         self._shards: list[_Shard] = []
 
     def pick(self) -> _Shard:
         """The first that has a free place, so that connections are used again; else the idlest."""
         for shard in self._shards:
-            if shard.busy < self._transport.size:
+            if shard.busy < self._plan.size:
                 return shard
-        if len(self._shards) < self._transport.most:
-            self._shards.append(_Shard(self._transport.make_client()))
+        if len(self._shards) < self._plan.most:
+            self._shards.append(_Shard(self._plan.make_client()))
             return self._shards[-1]
         return min(self._shards, key=lambda shard: shard.busy)
 
@@ -171,16 +179,27 @@ class _Stream:
         self.chunks = decoded(self.headers, raw)
 
 
-async def _open(client: Any, request: HttpRequest) -> Any:
+def _plain_request(method: str, url: str, **parts: Any) -> Any:
+    """A request without the cookies and headers that a client would add."""
+    return _httpx().Request(method, _url(url), **parts)
+
+
+@lru_cache(maxsize=64)
+def _url(url: str) -> Any:
+    return _httpx().URL(url)
+
+
+async def _open(client: Any, make: Callable[..., Any], request: HttpRequest) -> Any:
     httpx = _httpx()
-    timeout = httpx.Timeout(None, connect=request.deadlines.connect)
+    connect = request.deadlines.connect
+    times = {"connect": connect, "read": None, "write": None, "pool": None}
     try:
-        prepared = client.build_request(
+        prepared = make(
             request.method,
             request.url,
             content=request.body,
             headers=request.headers,
-            timeout=timeout,
+            extensions={"timeout": times},
         )
         return await client.send(prepared, stream=True, follow_redirects=False)
     except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
@@ -206,7 +225,7 @@ def _failure(error: Exception, request: HttpRequest | None, phase: str) -> Trans
     if isinstance(error, httpx.ProxyError):
         return TransportError(f"the proxy did not let us through: {error}", phase="connect")
     if isinstance(error, httpx.ConnectError):
-        return _no_connection(error)
+        return no_connection(error)
     if isinstance(error, httpx.WriteError):
         return TransportError(f"the request could not be sent ({what})", phase="send")
     if isinstance(error, httpx.LocalProtocolError | httpx.UnsupportedProtocol | httpx.InvalidURL):
@@ -214,19 +233,3 @@ def _failure(error: Exception, request: HttpRequest | None, phase: str) -> Trans
             f"the request is not one that HTTP can carry ({what})", phase="send", retryable=False
         )
     return TransportError(f"the connection broke before the answer was whole ({what})", phase=phase)
-
-
-def _no_connection(error: BaseException) -> TransportError:
-    import ssl  # noqa: PLC0415  loaded by httpx already
-
-    seen: BaseException | None = error
-    while seen is not None:
-        if isinstance(seen, ssl.SSLError):
-            return TransportError(
-                f"TLS failed: {seen.reason or seen}. The server's certificate must be for this "
-                "host and from an authority that is trusted here: verify=, or SSL_CERT_FILE",
-                phase="connect",
-                retryable=False,
-            )
-        seen = seen.__cause__ or seen.__context__
-    return TransportError(f"no connection: {error}", phase="connect")

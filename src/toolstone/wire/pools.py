@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import os
+from functools import partial
 from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
+from weakref import finalize
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable, Callable
@@ -20,6 +22,10 @@ Closing one there would unregister the parent's sockets from an epoll that both 
 """
 
 
+_CLOSING: set[asyncio.Task[None]] = set()
+"""Tasks that close the pools of an object that was dropped; a loop keeps no hold of its own."""
+
+
 class _Entry(NamedTuple):
     pid: int
     loop: asyncio.AbstractEventLoop
@@ -27,14 +33,22 @@ class _Entry(NamedTuple):
     keeper: AsyncGenerator[None]
 
 
+_Entries = dict[asyncio.AbstractEventLoop, _Entry]
+
+
 class PerLoop(Generic[Pool]):
     """Makes a pool for a loop at its first use, and closes it at the loop's end.
 
     An asynchronous generator is started in each loop and left suspended; `asyncio.run` (by
     `loop.shutdown_asyncgens`) ends it, and its `finally` closes the pool while the loop still
-    runs. Nothing of ours is needed at the end of a program, and nothing is left over. A loop that
-    is closed without `shutdown_asyncgens` needs `aclose()` before.
+    runs. So nothing of ours is needed at the end of a program, and nothing is left over. A loop
+    that is closed without `shutdown_asyncgens` needs `aclose()` before. When this object is
+    dropped, its pools close soon after, each in its own loop.
     A forked child gets pools of its own and leaves its parent's alone.
+
+    Args:
+        make: Makes a pool. The pool must not refer to this object's owner, or neither is dropped.
+        close: Closes one.
     """
 
     def __init__(
@@ -42,8 +56,9 @@ class PerLoop(Generic[Pool]):
     ) -> None:
         self._make = make
         self._close = close
-        self._entries: dict[asyncio.AbstractEventLoop, _Entry] = {}
+        self._entries: _Entries = {}
         self._last: _Entry | None = None
+        finalize(self, _let_go, self._entries).atexit = False
 
     async def get(self) -> Pool:
         """The running loop's pool."""
@@ -56,35 +71,54 @@ class PerLoop(Generic[Pool]):
 
     async def aclose(self) -> None:
         """Close the running loop's pool now; the next `get` makes a new one."""
+        self._last = None
         entry = self._entries.get(asyncio.get_running_loop())
         if entry is not None and entry.pid == os.getpid():
             await entry.keeper.aclose()
 
     async def _find(self, loop: asyncio.AbstractEventLoop) -> _Entry:
-        self._forget()
+        _forget(self._entries)
         entry = self._entries.get(loop)
         if entry is None:
             pool = self._make()
-            entry = _Entry(os.getpid(), loop, pool, self._keep(loop, pool))
-            self._entries[loop] = entry
-            await anext(entry.keeper)
+            keeper = _keep(loop, self._entries, partial(self._close, pool))
+            entry = self._entries[loop] = _Entry(os.getpid(), loop, pool, keeper)
+            await anext(keeper)
         self._last = entry
         return entry
 
-    def _forget(self) -> None:
-        """Drop what belongs to a parent process or to a loop that is no more."""
-        pid = os.getpid()
-        for loop, entry in list(self._entries.items()):
-            if entry.pid != pid:
-                _ABANDONED.append(self._entries.pop(loop))
-            elif loop.is_closed():
-                self._entries.pop(loop)
 
-    async def _keep(self, loop: asyncio.AbstractEventLoop, pool: Pool) -> AsyncGenerator[None]:
-        try:
-            yield
-        finally:
-            self._entries.pop(loop, None)
-            if self._last is not None and self._last.loop is loop:
-                self._last = None
-            await self._close(pool)
+async def _keep(
+    loop: asyncio.AbstractEventLoop, entries: _Entries, close: Callable[[], Awaitable[object]]
+) -> AsyncGenerator[None]:
+    try:
+        yield
+    finally:
+        entries.pop(loop, None)
+        await close()
+
+
+def _forget(entries: _Entries) -> None:
+    """Drop what belongs to a parent process or to a loop that is no more."""
+    for loop, entry in list(entries.items()):
+        if entry.pid != os.getpid():
+            _ABANDONED.append(entries.pop(loop))
+        elif loop.is_closed():
+            entries.pop(loop)
+
+
+def _let_go(entries: _Entries) -> None:
+    """Nobody can use these pools any more: close each in its own loop."""
+    _forget(entries)
+    for loop, entry in list(entries.items()):
+        loop.call_soon_threadsafe(_close_soon, loop, entry.keeper)
+
+
+def _close_soon(loop: asyncio.AbstractEventLoop, keeper: AsyncGenerator[None]) -> None:
+    task = loop.create_task(_ended(keeper))
+    _CLOSING.add(task)
+    task.add_done_callback(_CLOSING.discard)
+
+
+async def _ended(keeper: AsyncGenerator[None]) -> None:
+    await keeper.aclose()

@@ -1,0 +1,161 @@
+"""HTTP by aiohttp (extra `[fast]`): a quarter of httpx's cost, and flat with 100 at once."""
+
+from __future__ import annotations
+
+from contextlib import aclosing, asynccontextmanager
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+from toolstone import limits
+from toolstone.errors import ConfigError, DeadlineError, TransportError
+from toolstone.wire.failed import no_connection
+from toolstone.wire.pools import PerLoop
+from toolstone.wire.reading import decoded, read_body
+from toolstone.wire.tls import tls_context
+from toolstone.wire.transport import HttpReply, HttpRequest, HttpStream, reply_headers
+
+if TYPE_CHECKING:
+    import ssl
+    from collections.abc import AsyncGenerator, AsyncIterator
+    from types import ModuleType
+
+__all__ = ["AiohttpTransport"]
+
+
+@cache
+def _aiohttp() -> ModuleType:
+    """The one place where aiohttp is imported.
+
+    Raises:
+        ConfigError: The extra is missing.
+    """
+    try:
+        import aiohttp  # noqa: PLC0415
+    except ImportError as error:
+        raise ConfigError(
+            f"AiohttpTransport needs {error.name!r}; run: pip install 'toolstone[fast]'"
+        ) from error
+    return aiohttp
+
+
+class AiohttpTransport:
+    """Carries requests by aiohttp, with a pool for each event loop.
+
+    Args:
+        verify: Certificate authorities: a file, a folder, or an `ssl.SSLContext`.
+        trust_env: Whether `HTTPS_PROXY`, `NO_PROXY`, `SSL_CERT_FILE` ... count.
+        proxy: The URL of a proxy.
+        connections: The most connections open at once in one event loop.
+    """
+
+    def __init__(
+        self,
+        *,
+        verify: ssl.SSLContext | str | None = None,
+        trust_env: bool = True,
+        proxy: str | None = None,
+        connections: int = limits.CONNECTIONS,
+    ) -> None:
+        self._verify = verify
+        self._trust_env = trust_env
+        self._proxy = proxy
+        self._connections = connections
+        self._pools = PerLoop[Any](self._open_pool, _close_pool)
+
+    async def send(self, request: HttpRequest) -> HttpReply:
+        """See `Transport`."""
+        async with self.stream(request) as answer:
+            body = await read_body(answer.status, answer.chunks)
+            return HttpReply(answer.status, answer.headers, body)
+
+    @asynccontextmanager
+    async def stream(self, request: HttpRequest) -> AsyncIterator[HttpStream]:
+        """See `Transport`."""
+        answer = await self._ask(await self._pools.get(), request)
+        try:
+            async with aclosing(_chunks(answer)) as raw:
+                yield _Stream(answer, raw)
+        finally:
+            if not answer.content.at_eof():
+                answer.close()  # the connection too: something of the answer is still in it
+            answer.release()
+
+    async def aclose(self) -> None:
+        """See `Transport`."""
+        await self._pools.aclose()
+
+    async def _ask(self, session: Any, request: HttpRequest) -> Any:
+        aiohttp = _aiohttp()
+        try:
+            return await session.request(
+                request.method,
+                request.url,
+                data=request.body,
+                headers=request.headers,
+                allow_redirects=False,
+                proxy=self._proxy,
+                timeout=aiohttp.ClientTimeout(
+                    total=None, sock_connect=request.deadlines.connect, ceil_threshold=3600
+                ),
+            )
+        except (aiohttp.ClientError, aiohttp.InvalidURL, OSError, ValueError) as error:
+            hidden = isinstance(error, aiohttp.ClientHttpProxyError)  # it quotes the URL whole
+            raise _failure(error, request, "headers") from (None if hidden else error)
+
+    def _open_pool(self) -> Any:
+        aiohttp = _aiohttp()
+        connector = aiohttp.TCPConnector(
+            limit=self._connections,
+            ssl=tls_context(self._verify, trust_env=self._trust_env),
+        )
+        return aiohttp.ClientSession(
+            connector=connector,
+            cookie_jar=aiohttp.DummyCookieJar(),
+            auto_decompress=False,
+            trust_env=self._trust_env,
+            skip_auto_headers=("Accept", "Accept-Encoding", "User-Agent"),
+        )
+
+
+async def _close_pool(session: Any) -> None:
+    await session.close()
+
+
+class _Stream:
+    """See `HttpStream`."""
+
+    __slots__ = ("chunks", "headers", "status")
+
+    def __init__(self, answer: Any, raw: AsyncIterator[bytes]) -> None:
+        self.status: int = answer.status
+        self.headers = reply_headers(answer.raw_headers)
+        self.chunks = decoded(self.headers, raw)
+
+
+async def _chunks(answer: Any) -> AsyncGenerator[bytes]:
+    try:
+        async for chunk in answer.content.iter_any():
+            yield chunk
+    except (_aiohttp().ClientError, OSError) as error:
+        raise _failure(error, None, "body") from error
+
+
+def _failure(error: Exception, request: HttpRequest | None, phase: str) -> TransportError:
+    aiohttp = _aiohttp()
+    what = f"{type(error).__name__}: {error}"
+    if isinstance(error, aiohttp.ConnectionTimeoutError) and request is not None:
+        seconds = request.deadlines.connect
+        return DeadlineError(
+            f"no connection within {seconds:g} s (Deadlines.connect)", phase="connect"
+        )
+    if isinstance(error, aiohttp.ClientHttpProxyError):
+        return TransportError(f"the proxy did not let us through: {error.status}", phase="connect")
+    if isinstance(error, aiohttp.ClientProxyConnectionError):
+        return TransportError("the proxy cannot be reached", phase="connect")
+    if isinstance(error, aiohttp.ClientConnectorError | aiohttp.ClientConnectorCertificateError):
+        return no_connection(error)
+    if isinstance(error, aiohttp.InvalidURL | ValueError):
+        return TransportError(
+            f"the request is not one that HTTP can carry ({what})", phase="send", retryable=False
+        )
+    return TransportError(f"the connection broke before the answer was whole ({what})", phase=phase)
