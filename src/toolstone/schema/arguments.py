@@ -5,17 +5,22 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from pydantic_core import PydanticSerializationError, SchemaValidator, ValidationError, core_schema
-from pydantic_core import from_json, to_json
+from pydantic_core import (
+    PydanticSerializationError,
+    SchemaValidator,
+    ValidationError,
+    core_schema,
+    from_json,
+    to_json,
+)
 
 from toolstone import limits
 from toolstone.errors import DefinitionError
-from toolstone.schema.explain import explain, validate
+from toolstone.schema.explain import validate
 from toolstone.schema.fragment import Fragment, describe
-from toolstone.schema.nodes import nullable
+from toolstone.schema.lint import Totals
 from toolstone.schema.signature import REQUIRED, Parameter
 from toolstone.schema.strict import Tight, Wish, combined, decide, optional
-from toolstone.schema.lint import Totals
 from toolstone.schema.strictjson import JSONProblem, check_object
 
 if TYPE_CHECKING:

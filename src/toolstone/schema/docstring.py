@@ -17,10 +17,7 @@ __all__ = ["Documentation", "read_docstring"]
 
 LONGEST: Final = 64 * 1024  # characters; a longer docstring is a mistake
 
-_OTHER_SECTIONS: Final = (
-    "Note Notes Warning Warnings Warns Todo References Usage Caution Danger Error Hint Important "
-    "Tip Return Yield Raise Deprecated Version"
-).split()
+_OTHER_SECTIONS: Final = ["Note", "Notes", "Warning", "Warnings", "Warns", "Todo", "References", "Usage", "Caution", "Danger", "Error", "Hint", "Important", "Tip", "Return", "Yield", "Raise", "Deprecated", "Version"]
 _GOOGLE: Final = re.compile(
     r"^(?:Arguments|Args|Parameters|Params|Keyword Arg(?:ument)?s|Other Parameters|Raises|"
     r"Exceptions|Except|Attributes|Examples?|Returns?|Yields?|Notes?|Warnings?|Warns|Todo|"

@@ -59,7 +59,9 @@ def describe(annotation: Any) -> Fragment:
 
 
 @lru_cache(maxsize=4096)
-def _described(annotation: Any, _spelled: str) -> Fragment:  # int | str == str | int, but reads otherwise
+def _described(
+    annotation: Any, _spelled: str
+) -> Fragment:  # int | str == str | int, but reads otherwise
     return _describe(annotation)
 
 

@@ -52,7 +52,11 @@ class Totals:
             ("characters of names and values", self.characters, limits.STRICT_CHARACTERS),
             ("levels of nesting", self.depth, limits.STRICT_DEPTH),
         )
-        return [f"the schema has {n} {what}, strict mode allows {most}" for what, n, most in told if n > most]
+        return [
+            f"the schema has {n} {what}, strict mode allows {most}"
+            for what, n, most in told
+            if n > most
+        ]
 
 
 def strict_problems(schema: Mapping[str, Any]) -> list[str]:

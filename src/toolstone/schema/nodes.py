@@ -104,9 +104,7 @@ def children(node: Schema, path: str) -> Iterator[tuple[Any, str]]:
 def pattern_problem(pattern: str) -> str | None:
     """Why a pattern cannot run on the linear engine, or None if it can."""
     if len(pattern) > limits.PATTERN_CHARACTERS:
-        return (
-            f"a pattern of {len(pattern)} characters is longer than {limits.PATTERN_CHARACTERS}"
-        )
+        return f"a pattern of {len(pattern)} characters is longer than {limits.PATTERN_CHARACTERS}"
     try:
         SchemaValidator({"type": "str", "pattern": pattern, "regex_engine": "rust-regex"})  # type: ignore[typeddict-unknown-key]
     except SchemaError as error:

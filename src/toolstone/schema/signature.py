@@ -89,9 +89,7 @@ def read_signature(function: Callable[..., Any]) -> Signature:
             f"{who}: parameters {contexts[0]!r} and {contexts[1]!r} are both the context; keep one"
         )
     return Signature(
-        tuple(
-            Parameter(p.name, types[p.name], p.default) for p in asked if p.name not in contexts
-        ),
+        tuple(Parameter(p.name, types[p.name], p.default) for p in asked if p.name not in contexts),
         contexts[0] if contexts else None,
         _documentation(function),
         _is_async(function),

@@ -171,7 +171,9 @@ class _Walk:
         elif char == ("}" if self.keys[-1] is not None else "]"):
             self._close()
         else:
-            self._fail(f"expected a comma or the end of the {self._container()}, got {self._rest()}")
+            self._fail(
+                f"expected a comma or the end of the {self._container()}, got {self._rest()}"
+            )
 
     def _member(self) -> None:
         keys = self.keys[-1]
@@ -228,9 +230,10 @@ class _Walk:
         if found is None:
             self._fail(f"expected a value, got {self._rest()}")
         said, fraction, exponent = found[0], found[1], found[2]
-        if self.text[found.end() : found.end() + 1].isalnum() or self.text[
-            found.end() : found.end() + 1
-        ] == ".":
+        if (
+            self.text[found.end() : found.end() + 1].isalnum()
+            or self.text[found.end() : found.end() + 1] == "."
+        ):
             self._fail("a number that is not written as JSON writes it")
         if not fraction and not exponent and len(said.lstrip("-")) > limits.INTEGER_DIGITS:
             self._fail(f"a number of {len(said)} digits, at most {limits.INTEGER_DIGITS} are read")
@@ -247,7 +250,7 @@ class _Walk:
         left = len(self.text) - self.at
         if not left:
             return "the end of the text"
-        return f"{left} more character{'s' if left > 1 else ''} ({ascii(self.text[self.at])})"
+        return f"{left} more character{'s' if left > 1 else ''} ({self.text[self.at]!a})"
 
     def _container(self) -> str:
         return "array" if self.keys[-1] is None else "object"

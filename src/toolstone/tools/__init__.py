@@ -3,9 +3,11 @@
 from toolstone.tools.calling import Pending, call_all
 from toolstone.tools.context import BudgetLeft, CancelToken, ToolContext
 from toolstone.tools.decorator import tool
+from toolstone.tools.dispatch import dispatch
 from toolstone.tools.limiter import Limit
 from toolstone.tools.results import File, Image
 from toolstone.tools.tool import ArgumentsProblem, Bound, Tool
+from toolstone.tools.toolbox import Toolbox
 
 __all__ = [
     "ArgumentsProblem",
@@ -18,6 +20,8 @@ __all__ = [
     "Pending",
     "Tool",
     "ToolContext",
+    "Toolbox",
     "call_all",
+    "dispatch",
     "tool",
 ]

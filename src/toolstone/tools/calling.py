@@ -266,8 +266,9 @@ class _Batch:
             stop=tenacity.stop_after_attempt(tool.retries),
             wait=lambda state: 2 * wait(state),
             retry=tenacity.retry_if_exception(
-                lambda error: isinstance(error, Exception)
-                and not isinstance(error, (ToolError, *self.fatal))
+                lambda error: (
+                    isinstance(error, Exception) and not isinstance(error, (ToolError, *self.fatal))
+                )
             ),
             sleep=self.sleep,
             reraise=True,
@@ -328,7 +329,9 @@ class _Batch:
         key = call.pending.key
         if isinstance(error, self.fatal):
             self.raised[key] = error
-        self._home(call, Returned(key, _told(call.pending.tool.name, error), failed=True, how="raised"))
+        self._home(
+            call, Returned(key, _told(call.pending.tool.name, error), failed=True, how="raised")
+        )
 
     async def _cancel(self) -> None:
         """End what still runs: cancelled, waited for a moment, named if it will not stop."""
@@ -353,7 +356,7 @@ async def _wait(
     while tasks and (left := end - loop.time()) > 0:
         try:
             _, tasks = await asyncio.wait(tasks, timeout=left)
-        except asyncio.CancelledError:  # noqa: PERF203  the first one is on its way out already
+        except asyncio.CancelledError:
             continue
     return tasks
 
@@ -384,6 +387,8 @@ def _told(name: str, error: BaseException) -> str:
 def _flat(error: BaseException) -> list[BaseException]:
     if isinstance(error, BaseExceptionGroup):
         return [deep for one in error.exceptions for deep in _flat(one)]
-    if isinstance(error, RuntimeError) and isinstance(error.__cause__, StopIteration | StopAsyncIteration):
+    if isinstance(error, RuntimeError) and isinstance(
+        error.__cause__, StopIteration | StopAsyncIteration
+    ):
         return [error.__cause__]
     return [error]

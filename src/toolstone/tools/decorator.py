@@ -38,7 +38,7 @@ def tool(
     name: str | None = ...,
     description: str | None = ...,
 ) -> Callable[[F], F]: ...
-def tool(  # noqa: PLR0913  each is one policy
+def tool(
     function: F | None = None,
     /,
     *,

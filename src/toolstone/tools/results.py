@@ -124,9 +124,7 @@ def _text(value: Any, most: int) -> dict[str, Any]:
     return {"type": "input_text", "text": render_result(value, most)}
 
 
-_encode: Final = json.JSONEncoder(
-    ensure_ascii=False, allow_nan=False, separators=(",", ":")
-).encode
+_encode: Final = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode
 
 
 def _words(value: Any) -> str:
@@ -145,7 +143,9 @@ def _words(value: Any) -> str:
     except RecursionError as error:
         raise ResultProblem(f"a {_kind(value)} that is nested too deep, or holds itself") from error
     except Exception as error:  # a property or a serializer of the user's value failed
-        raise ResultProblem(f"a {_kind(value)} that failed to be written: {_kind(error)}") from error
+        raise ResultProblem(
+            f"a {_kind(value)} that failed to be written: {_kind(error)}"
+        ) from error
 
 
 _SURROGATE: Final = re.compile("[\ud800-\udfff]")

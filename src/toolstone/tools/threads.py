@@ -30,7 +30,10 @@ class _Job:
     )
 
     def __init__(
-        self, function: Callable[..., Any], arguments: Mapping[str, Any], ended: Callable[[], None] | None
+        self,
+        function: Callable[..., Any],
+        arguments: Mapping[str, Any],
+        ended: Callable[[], None] | None,
     ) -> None:
         self.function = function
         self.arguments = arguments

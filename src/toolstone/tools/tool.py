@@ -15,12 +15,13 @@ from toolstone.ports import ToolSpec
 from toolstone.schema.arguments import Arguments, ArgumentsProblem, describe_arguments
 from toolstone.schema.docstring import read_docstring
 from toolstone.schema.signature import REQUIRED, Signature, name_of, read_signature
-from toolstone.tools.policy import Policy, policy_of
+from toolstone.tools.policy import DEFAULT, Policy, policy_of
 from toolstone.tools.threads import run_in_thread
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from toolstone.schema.strict import Wish
     from toolstone.tools.context import ToolContext
     from toolstone.tools.limiter import Gate, Limit
 
@@ -131,6 +132,34 @@ class Tool:
             given.__dict__[_KNOWN] = known
         made: Tool = known[3]
         return made
+
+    @staticmethod
+    def from_schema(
+        name: str,
+        parameters: Mapping[str, Any],
+        invoke: Callable[..., Any] | None = None,
+        *,
+        description: str = "",
+        strict: Wish = "auto",
+        policy: Policy = DEFAULT,
+    ) -> Tool:
+        """Make a tool of a JSON Schema written by hand.
+
+        Args:
+            name: What the model calls it.
+            parameters: JSON Schema (draft 2020-12) of the arguments object; references stay inside.
+            invoke: Called with the arguments as a dict, and with the `ToolContext` if it has a second
+                parameter; async or not. None: the call waits to be settled.
+            description: What the model is told.
+            strict: Whether the schema is sent as strict; it is sent as it is, never translated.
+            policy: How calls are made.
+
+        Raises:
+            DefinitionError: The schema is invalid, not safe to validate with, or not strict as asked.
+        """
+        from toolstone.tools.handwritten import handwritten  # noqa: PLC0415  jsonschema loads there
+
+        return handwritten(name, parameters, invoke, description, strict, policy)
 
     def read(self, arguments: str) -> Bound:
         """Read what the model wrote.
