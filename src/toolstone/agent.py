@@ -262,8 +262,10 @@ class Agent(Generic[Output]):
         if run.finished is not None and run.finished.outcome == "complete":
             return make_result(plan, run, Stop("complete", completed_output(plan, run)))
         rig = self._rig(plan, run, run.id, ledger, wish)
-        rig.purse.spend(run.spent + run.lost, run.requests)
-        return await self._conduct(plan, rig, ledger, self._began(plan, (), resumed=True))
+        rig.purse.spend(run.used, run.requests)
+        died = run.finished is None and not run.open  # then it goes on as if nothing had happened
+        first = () if died else (self._began(plan, (), resumed=True),)
+        return await self._conduct(plan, rig, ledger, *first)
 
     def resume_sync(self, session: str, **options: Unpack[ResumeOptions]) -> Result[Output]:
         """`resume`, blocking."""
@@ -405,13 +407,13 @@ class Agent(Generic[Output]):
         return await self._conduct(plan, rig, ledger, self._began(plan, items))
 
     async def _conduct(
-        self, plan: Plan[Output], rig: Rig, ledger: Ledger | None, began: Began
+        self, plan: Plan[Output], rig: Rig, ledger: Ledger | None, *first: Began
     ) -> Result[Output]:
         """Conduct a run; keep it in memory if it did not complete and is kept nowhere else."""
         run = rig.journal.run
         complete = False
         try:
-            result = await conduct(plan, run, rig, began)
+            result = await conduct(plan, run, rig, *first)
             complete = result.outcome == "complete"
         finally:
             if ledger is None:
@@ -474,7 +476,7 @@ class Agent(Generic[Output]):
         journal = Journal(
             run, run_id, ledger=ledger, observers=self.observers, sink=sink, now=time.time
         )
-        return Rig(journal, purse, wish.cancel or CancelToken())
+        return Rig(journal, purse, wish.cancel or CancelToken(), time.monotonic)
 
     def _offer(self, toolbox: Toolbox, *, final: bool) -> Offer:
         """The tools of this turn; the same object as long as they are the same."""

@@ -65,11 +65,12 @@ class CallKey(NamedTuple):
 class _Raw:
     """One JSON object of the conversation, and its bytes, rendered once."""
 
-    __slots__ = ("_json", "raw")
+    __slots__ = ("raw", "rendered")
 
     def __init__(self, raw: JSON) -> None:
         self.raw = raw
-        self._json: bytes | None = None
+        self.rendered: bytes | None = None
+        """What `json` gave, once it was asked."""
 
     @property
     def json(self) -> bytes:
@@ -78,15 +79,15 @@ class _Raw:
         Raises:
             InputError: It holds something JSON cannot say, such as a lone surrogate.
         """
-        if self._json is None:
+        if self.rendered is None:
             try:
-                self._json = to_json(self.raw, inf_nan_mode="constants")
+                self.rendered = to_json(self.raw, inf_nan_mode="constants")
             except (PydanticSerializationError, UnicodeEncodeError) as error:
                 raise InputError(
                     f"an item of type {self.raw.get('type')!r} cannot be written as JSON: "
                     f"{type(error).__name__}; use plain JSON values and valid Unicode text"
                 ) from error
-        return self._json
+        return self.rendered
 
     @property
     def type(self) -> str:

@@ -153,8 +153,9 @@ async def test_time_in_which_the_reader_holds_the_run_back_is_not_the_runs(monke
     turns = [call("add", a=1, b=1), "done"]
     async with Agent(Scripted(*turns), tools=[add], budget=Budget(seconds=10)).stream("go") as s:
         async for event in s.events():
+            for _ in range(20):
+                await asyncio.sleep(0)  # the run goes on until the reader holds it back
             clock[0] += 5.0
-            await asyncio.sleep(0)
         assert isinstance(event, Finished)
         assert (await s.result()).output == "done"
 

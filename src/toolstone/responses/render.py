@@ -107,7 +107,10 @@ class Renderer:
     def _render_items(self, items: Sequence[Item]) -> list[bytes]:
         if self._rewrites:
             return [self._replay(item) for item in items]
-        return [self._replay(item) if type(item) is Reasoning else item.json for item in items]
+        return [
+            self._replay(item) if type(item) is Reasoning else item.rendered or item.json
+            for item in items
+        ]
 
     def _replay(self, item: Item) -> bytes:
         """An item that does not go back as it came, rendered once."""

@@ -22,7 +22,7 @@ _logger = logging.getLogger("toolstone.runs")
 class Journal:
     """Records facts: first kept, then folded, then shown. Only the loop's own task writes."""
 
-    __slots__ = ("_id", "_ledger", "_now", "_observers", "_sink", "run")
+    __slots__ = ("_id", "_ledger", "_now", "_observers", "_sink", "run", "watched")
 
     def __init__(
         self,
@@ -40,11 +40,8 @@ class Journal:
         self._observers = tuple(observers)
         self._sink = sink
         self._now = now
-
-    @property
-    def watched(self) -> bool:
+        self.watched = sink is not None or bool(self._observers)
         """Whether anybody listens."""
-        return self._sink is not None or bool(self._observers)
 
     async def record(self, *facts: Fact) -> None:
         """Keep facts, all or none.
@@ -53,7 +50,7 @@ class Journal:
             ConflictError: Somebody else has written this session.
             StorageError: The ledger cannot be written.
         """
-        seq, at = self.run.length, self._now()
+        seq, at = len(self.run.records), self._now()
         records = [Record(seq + n, at, self._id, fact) for n, fact in enumerate(facts)]
         if self._ledger is not None:
             await self._ledger.append(self.run.session, records)

@@ -6,7 +6,6 @@ engines that call it once per task.
 
 from __future__ import annotations
 
-import time
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, assert_never
 
@@ -39,6 +38,7 @@ if TYPE_CHECKING:
     from toolstone.runs.plan import Offer, Plan
     from toolstone.runs.state import CallState, Run
     from toolstone.tools.context import CancelToken
+    from toolstone.usage import Usage
 
 __all__ = ["Rig", "advance", "drive", "spending"]
 
@@ -56,7 +56,7 @@ class Rig:
         journal: Journal,
         purse: Purse,
         cancel: CancelToken,
-        clock: Callable[[], float] = time.monotonic,
+        clock: Callable[[], float],
     ) -> None:
         self.journal = journal
         self.purse = purse
@@ -86,7 +86,7 @@ async def drive(plan: Plan[Any], run: Run, rig: Rig) -> Stop | Wait:
 async def advance(plan: Plan[Any], run: Run, rig: Rig) -> Stop | Wait | None:
     """One turn of the loop; None if there is more to do."""
     offer = plan.offer()
-    step = next_step(plan, run, offer, rig.purse, rig.purse.left(rig.clock()))
+    step = next_step(plan, run, offer, rig.purse, rig.clock())
     match step:
         case Ask():
             await _ask(plan, step, run, rig)
@@ -166,7 +166,7 @@ async def _call(plan: Plan[Any], calls: Sequence[CallState], offer: Offer, rig: 
             answered.append(refused)
         else:
             batch.append(_pending(plan, call, offer, rig, left))
-    started = (Started(tuple(one.key for one in batch)),) if batch else ()
+    started = (Started(tuple([one.key for one in batch])),) if batch else ()
     await rig.journal.record(*answered, *started)
     if batch:
         await _call_batch(plan, batch, rig)
@@ -177,7 +177,9 @@ async def _call_batch(plan: Plan[Any], batch: list[Pending], rig: Rig) -> None:
         if deltas and rig.journal.watched:
             await rig.journal.emit(deltas)
         if returned:
-            await rig.journal.record(*(_with_usage(one, rig.purse) for one in returned))
+            charged = rig.purse.charged
+            facts = [_with_usage(one, charged) for one in returned] if charged else returned
+            await rig.journal.record(*facts)
 
     token = spending.set(rig.purse)
     try:
@@ -186,9 +188,9 @@ async def _call_batch(plan: Plan[Any], batch: list[Pending], rig: Rig) -> None:
         spending.reset(token)
 
 
-def _with_usage(returned: Returned, purse: Purse) -> Returned:
+def _with_usage(returned: Returned, charged: dict[CallKey, Usage]) -> Returned:
     """Add what a sub-agent spent in this call to the fact of its return."""
-    usage = purse.charged.pop(returned.call, None) if purse.charged else None
+    usage = charged.pop(returned.call, None)
     if usage is None:
         return returned
     return Returned(returned.call, returned.output, returned.failed, returned.how, usage)

@@ -53,22 +53,22 @@ class Plan(Generic[Output]):
     reasks: int = limits.OUTPUT_REASKS
     fatal: tuple[type[BaseException], ...] = ()
     stream: bool = False
+    how: Literal["text", "native", "tool", "prompted"] = field(init=False)
+    """How the output type is asked for; visible as `Result.output_mode`."""
+    final_tool: str | None = field(init=False)
+    """The name of the tool whose call is the answer, if that is how it is asked for."""
 
-    @property
-    def how(self) -> Literal["text", "native", "tool", "prompted"]:
-        """How the output type is asked for; visible as `Result.output_mode`."""
-        return "text" if self.output.format is None else self.profile.output
+    def __post_init__(self) -> None:
+        tool = self.output.tool
+        how = "text" if tool is None else self.profile.output
+        object.__setattr__(self, "how", how)
+        final = tool.name if tool is not None and how == "tool" else None
+        object.__setattr__(self, "final_tool", final)
 
     @property
     def format(self) -> OutputFormat | None:
         """The schema to send as `text.format`, if the endpoint enforces one."""
         return self.output.format if self.how == "native" else None
-
-    @property
-    def final_tool(self) -> str | None:
-        """The name of the tool whose call is the answer, if that is how it is asked for."""
-        tool = self.output.tool
-        return tool.name if tool is not None and self.how == "tool" else None
 
 
 def fingerprint(name: str, instructions: str | None, specs: Sequence[ToolSpec], output: str) -> str:

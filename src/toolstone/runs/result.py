@@ -138,7 +138,7 @@ def make_result(
     """
     tools = plan.offer().tools if run.open else {}
     waiting = {call.key: waits_for(call, tools) for call in run.open if not call.returned}
-    calls = tuple(_tool_call(call, waiting) for call in run.calls)
+    calls = tuple([_tool_call(call, waiting) for call in run.calls])
     output: Any = getattr(end, "output", None)
     return Result(
         output=output,
@@ -146,7 +146,7 @@ def make_result(
         items=tuple(run.history),
         usage=run.spent,
         calls=calls,
-        waiting=tuple(call for call in calls if call.output is None),
+        waiting=tuple([call for call in calls if call.key in waiting]) if waiting else (),
         session=run.session,
         run=run.id,
         records=tuple(run.records),

@@ -37,26 +37,21 @@ __all__ = ["CallState", "Run", "fold"]
 class CallState:
     """One call of the model, and what has become of it."""
 
-    __slots__ = ("bound", "item", "key", "returned", "ruling", "started")
+    __slots__ = ("arguments", "bound", "item", "key", "name", "returned", "ruling", "started")
 
     def __init__(self, key: CallKey, item: FunctionCall | Other) -> None:
+        function = type(item) is FunctionCall
         self.key = key
         self.item = item
+        self.name = item.name if function else item.type  # type: ignore[union-attr]  looked at above
+        """The tool's name as the model wrote it; of other items, their type."""
+        self.arguments = item.arguments if function else ""  # type: ignore[union-attr]  the same
+        """The arguments as the model wrote them, unchecked."""
         self.started = False
         self.returned: Returned | None = None
         self.ruling: Ruled | None = None
         self.bound: Any = None
         """The arguments once read; not part of the record."""
-
-    @property
-    def name(self) -> str:
-        """The tool's name as the model wrote it; of other items, their type."""
-        return self.item.name if type(self.item) is FunctionCall else self.item.type
-
-    @property
-    def arguments(self) -> str:
-        """The arguments as the model wrote them, unchecked."""
-        return self.item.arguments if type(self.item) is FunctionCall else ""
 
     @property
     def unknown(self) -> bool:
@@ -77,7 +72,6 @@ class Run:
         "finished",
         "fresh",
         "history",
-        "history_bytes",
         "id",
         "last_response",
         "lost",
@@ -101,9 +95,8 @@ class Run:
         self.records: list[Record] = []
         self.history: list[Item] = []
         """What the model is shown: always legal input (I3)."""
-        self.history_bytes = 0
         self.fresh = 0
-        """From here on, the server's own copy of the conversation does not know the history."""
+        """From here on, a server's own copy of the conversation does not know the history."""
         self.last_response = ""
         self.responses = 0
         self.began: Began | None = None
@@ -126,16 +119,11 @@ class Run:
         self.missing = 0
         self.reasks = 0
         self.empties = 0
-        self.turns: list[tuple[tuple[str, str], ...]] = []
+        self.turns: list[list[tuple[str, str]]] = []
         """What the last turns called: a run that repeats itself is noticed."""
         self.turns_made = 0
         self.warned = 0
         """How many turns had been made when the model was warned of it; 0 if it was not."""
-
-    @property
-    def length(self) -> int:
-        """How many records the session has."""
-        return len(self.records)
 
     def add(self, record: Record) -> None:  # noqa: C901, PLR0912  one line for each fact there is
         """Fold the next record in."""
@@ -183,7 +171,14 @@ class Run:
             self._go_on()
         self.warned = 0
         self.turns = []
-        self._show(fact.input)
+        self.history.extend(fact.input)
+
+    @property
+    def used(self) -> Usage:
+        """What is spent for good, requests that were sent and never answered included."""
+        asked = self.asked
+        unsettled = Usage() if asked is None else Usage(asked.input_tokens, asked.output_tokens)
+        return self.spent + self.lost + unsettled
 
     def _lose(self) -> None:
         if self.asked is not None:
@@ -198,7 +193,7 @@ class Run:
         number, self.responses = self.responses, self.responses + 1
         if self.verdict not in {"calls", "complete"}:
             return  # what is cut off, empty or refused is not shown to the model again
-        self._show(fact.items)
+        self.history.extend(fact.items)
         self.fresh = len(self.history)
         self.last_response = fact.response
         if self.verdict == "calls":
@@ -225,8 +220,8 @@ class Run:
             self.reasks += 1
         self.missing -= 1
         if not self.missing:
-            self._show([_render_output(call) for call in self.open])
-            self.turns.append(tuple((call.name, call.arguments) for call in self.open))
+            self.history.extend([_render_output(call) for call in self.open])
+            self.turns.append([(call.name, call.arguments) for call in self.open])
             del self.turns[: -2 * limits.IDENTICAL_TURNS]
             self.turns_made += 1
             self.open = []
@@ -234,7 +229,7 @@ class Run:
             self.verdict = None
 
     def _add_said(self, fact: Said) -> None:
-        self._show(fact.items)
+        self.history.extend(fact.items)
         self.answer = None
         self.verdict = None
         if fact.why == "output":
@@ -244,10 +239,10 @@ class Run:
         else:
             self.warned = self.turns_made
 
-    def _show(self, items: Iterable[Item]) -> None:
-        for item in items:
-            self.history.append(item)
-            self.history_bytes += len(item.json)
+    @property
+    def history_bytes(self) -> int:
+        """The size of the history as JSON."""
+        return sum([len(item.rendered or item.json) for item in self.history])
 
     def find(self, key: CallKey) -> CallState | None:
         """The open call of this key; None if there is none."""

@@ -90,13 +90,13 @@ class Stop:
 Step = Ask | Call | Answer | Say | Wait | Stop
 
 
-def next_step(plan: Plan[Any], run: Run, offer: Offer, purse: Purse, left: Left) -> Step:
-    """Decide. `offer` are the tools of this turn, `left` is what `purse` holds now."""
+def next_step(plan: Plan[Any], run: Run, offer: Offer, purse: Purse, now: float) -> Step:
+    """Decide. `offer` are the tools of this turn; `now` is the purse's clock, in seconds."""
     if run.open:
         return _calls_step(plan, run, offer)
     if run.answer is not None:
         return _answer_step(plan, run)
-    return _loop_step(run, offer) or _ask_step(plan, run, offer, purse, left)
+    return _loop_step(run, offer) or _ask_step(plan, run, offer, purse, purse.left(now))
 
 
 # ----------------------------------------------------------------------------------- 1: calls
@@ -241,6 +241,8 @@ def _output_complaint(problems: Sequence[str]) -> str:
 
 
 def _loop_step(run: Run, offer: Offer) -> Step | None:
+    if len(run.turns) < limits.IDENTICAL_TURNS:
+        return None
     turns = [_countable(turn, offer) for turn in run.turns]
     names = next((n for n in (1, 2) if _repeats(turns, n)), None)
     if names is None or run.warned == run.turns_made:
@@ -259,12 +261,12 @@ def _loop_step(run: Run, offer: Offer) -> Step | None:
     )
 
 
-def _countable(turn: tuple[tuple[str, str], ...], offer: Offer) -> tuple[tuple[str, str], ...]:
+def _countable(turn: list[tuple[str, str]], offer: Offer) -> list[tuple[str, str]]:
     tools = offer.tools
-    return tuple(call for call in turn if not (call[0] in tools and tools[call[0]].repeatable))
+    return [call for call in turn if not (call[0] in tools and tools[call[0]].repeatable)]
 
 
-def _repeats(turns: list[tuple[tuple[str, str], ...]], period: int) -> bool:
+def _repeats(turns: list[list[tuple[str, str]]], period: int) -> bool:
     last = turns[-period * limits.IDENTICAL_TURNS :]
     if len(last) < period * limits.IDENTICAL_TURNS or not all(last):
         return False
