@@ -12,10 +12,9 @@ What the rules are where servers differ (responses-api.md §11, reliability.md b
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, Any, Final
 
-from pydantic_core import from_json, to_json
+from pydantic_core import from_json
 
 from toolstone import limits
 from toolstone.errors import LimitError, ProtocolError, TransportError
@@ -27,6 +26,7 @@ from toolstone.responses.failures import failure, read_error
 from toolstone.responses.numbering import Numbering
 from toolstone.responses.parse import read_items, response_from
 from toolstone.responses.slots import Slot, Slots, agree, essence
+from toolstone.responses.terminal import final_status, received
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -67,11 +67,6 @@ _WHOLE: Final[dict[str, tuple[str, str, str]]] = {
     "response.function_call_arguments.done": ("arguments", "", "arguments"),
     "response.custom_tool_call_input.done": ("input", "", "input"),
 }
-_BEFORE: Final = re.compile(
-    rb'\s*\{\s*"type"\s*:\s*"[a-z._]+"\s*,\s*(?:"sequence_number"\s*:\s*\d+\s*,\s*)?"response"\s*:\s*'
-)
-_AFTER: Final = re.compile(rb'\s*(?:,\s*"sequence_number"\s*:\s*\d+\s*)?\}\s*\Z')
-_LAST_BYTES: Final = 64
 
 
 class Assembler:
@@ -109,7 +104,7 @@ class Assembler:
         self._halved = False
         self._hot: tuple[object, object, object] | None = None
         self._hot_pieces: list[str] = []
-        self._hot_place = 0
+        self._hot_position = 0
 
     def feed(self, events: Sequence[Event]) -> list[Delta]:
         """The deltas in these events.
@@ -121,44 +116,35 @@ class Assembler:
         """
         self._count += len(events)
         if self._count > limits.EVENTS_PER_RESPONSE:
-            raise LimitError(
-                f"the stream has more than {limits.EVENTS_PER_RESPONSE} events "
-                "(limits.EVENTS_PER_RESPONSE)",
-                phase="stream",
-            )
+            raise self._too_many()
         deltas: list[Delta] = []
-        numbers = self._numbers
+        numbers, size = self._numbers, 0
         for name, data, _ in events:
             if self.response is not None or data.startswith(b"[DONE]"):
                 continue
             try:
                 event = from_json(data)
-            except ValueError:
-                event = decode(data, phase="stream")
-                self._halved = True
-            if type(event) is not dict:
-                raise ProtocolError(
-                    f"an event of the stream is a JSON {type(event).__name__}, not an object",
-                    phase="stream",
-                    body=data[:1024],
+                number, kind, text = (
+                    event.get("sequence_number"),
+                    event.get("type"),
+                    event.get("delta"),
                 )
-            number = event.get("sequence_number")
+            except (ValueError, AttributeError):
+                event, number, kind, text = self._decode_again(data)
             if number is not None and number == numbers.due:
                 numbers.due = number + 1
             elif not numbers.admits(number, data):
                 continue
             numbers.last = data
-            kind = event.get("type")
-            if type(kind) is not str or not kind:
-                kind = name.decode()
-            if kind == _TEXT and self._same_place(event) and not self._halved:
-                text = event["delta"]
+            if kind == _TEXT and type(text) is str and self._hot == _place(event):
+                size += len(text)
                 self.heard += 1
-                self._slots.grew(len(text))
                 self._hot_pieces.append(text)
-                deltas.append(TextDelta(text, self._hot_place))
+                deltas.append(TextDelta(text, self._hot_position))
             else:
-                self._take(kind, event, data, deltas)
+                named = type(kind) is str and kind
+                self._take(kind if named else name.decode(), event, data, deltas)
+        self._slots.grew(size)
         return deltas
 
     def end(self) -> Response:
@@ -192,12 +178,25 @@ class Assembler:
 
     # ------------------------------------------------------------------------------- one event
 
-    def _same_place(self, event: JSON) -> bool:
-        return self._hot == (
-            event.get("output_index"),
-            event.get("item_id"),
-            event.get("content_index"),
-        ) and isinstance(event.get("delta"), str)
+    def _decode_again(self, data: bytes) -> tuple[JSON, object, object, object]:
+        """What is not a JSON object at first sight: a half of a character, or nothing of ours."""
+        event = decode(data, phase="stream")
+        if not isinstance(event, dict):
+            raise ProtocolError(
+                f"an event of the stream is a JSON {type(event).__name__}, not an object",
+                phase="stream",
+                body=data[:1024],
+            )
+        self._halved = True
+        self._hot = None
+        return event, event.get("sequence_number"), event.get("type"), event.get("delta")
+
+    def _too_many(self) -> LimitError:
+        return LimitError(
+            f"the stream has more than {limits.EVENTS_PER_RESPONSE} events "
+            "(limits.EVENTS_PER_RESPONSE)",
+            phase="stream",
+        )
 
     def _take(self, kind: str, event: JSON, data: bytes, deltas: list[Delta]) -> None:
         if not kind.startswith("response."):
@@ -237,13 +236,9 @@ class Assembler:
         pieces = slot.part(part, index)
         self._slots.grew(len(text))
         pieces.append(text)
-        if kind == _TEXT:
-            self._hot = (
-                event.get("output_index"),
-                event.get("item_id"),
-                event.get("content_index"),
-            )
-            self._hot_pieces, self._hot_place = pieces, slot.position
+        if kind == _TEXT and not self._halved:
+            self._hot, self._hot_pieces = _place(event), pieces
+            self._hot_position = slot.position
         if self._halved:
             text = self._without_half(text, id(pieces))
         if text:
@@ -301,11 +296,11 @@ class Assembler:
                 f"{kind} carries a {type(raw).__name__} instead of the response", phase="stream"
             )
         self._greet(raw)
-        raw = {"id": self._head.get("id"), **raw, "status": _status(kind, raw.get("status"))}
+        raw = {"id": self._head.get("id"), **raw, "status": final_status(kind, raw.get("status"))}
         self.response = response_from(
             raw,
             sent=self._sent,
-            received=_received(event, data),
+            received=received(event, data),
             items=self._settle(raw.get("output")),
             notes=tuple(self._notes),
             headers=self.headers,
@@ -363,24 +358,12 @@ class Assembler:
         self._notes.append(Noted("warning", text))
 
 
+def _place(event: JSON) -> tuple[object, object, object]:
+    return event.get("output_index"), event.get("item_id"), event.get("content_index")
+
+
 def _part_index(raw: object) -> int:
     return raw if type(raw) is int and raw >= 0 else 0
-
-
-def _status(kind: str, status: object) -> str:
-    """The response's own status, unless it has none that could be the last."""
-    ended = kind.removeprefix("response.")
-    if ended == "failed" or not isinstance(status, str) or status in ("in_progress", "queued"):
-        return ended
-    return status
-
-
-def _received(event: JSON, data: bytes) -> bytes:
-    """The bytes of the response in its terminal event, exactly wherever that can be told."""
-    before, after = _BEFORE.match(data), _AFTER.search(data, max(0, len(data) - _LAST_BYTES))
-    if before and after and event.keys() <= {"type", "sequence_number", "response"}:
-        return data[before.end() : after.start()]
-    return to_json(event["response"])
 
 
 def _arguments(text: str, slot: Slot) -> Delta:

@@ -1,0 +1,34 @@
+"""What the terminal event of a stream says of the response besides its items. Pure."""
+
+from __future__ import annotations
+
+import re
+from typing import Any, Final
+
+from pydantic_core import to_json
+
+__all__ = ["final_status", "received"]
+
+JSON = dict[str, Any]
+
+_BEFORE: Final = re.compile(
+    rb'\s*\{\s*"type"\s*:\s*"[a-z._]+"\s*,\s*(?:"sequence_number"\s*:\s*\d+\s*,\s*)?"response"\s*:\s*'
+)
+_AFTER: Final = re.compile(rb'\s*(?:,\s*"sequence_number"\s*:\s*\d+\s*)?\}\s*\Z')
+_LAST_BYTES: Final = 64
+
+
+def final_status(kind: str, status: object) -> str:
+    """The response's own status, unless it has none that could be the last."""
+    ended = kind.removeprefix("response.")
+    if ended == "failed" or not isinstance(status, str) or status in ("in_progress", "queued"):
+        return ended
+    return status
+
+
+def received(event: JSON, data: bytes) -> bytes:
+    """The bytes of the response in its terminal event, exactly wherever that can be told."""
+    before, after = _BEFORE.match(data), _AFTER.search(data, max(0, len(data) - _LAST_BYTES))
+    if before and after and event.keys() <= {"type", "sequence_number", "response"}:
+        return data[before.end() : after.start()]
+    return to_json(event["response"])
