@@ -1,7 +1,7 @@
 """Everything that must hold: format, lint, types, tests, docs. The same here and in CI.
 
-    python tools/check.py            all of it
-    python tools/check.py lint types only these steps
+python tools/check.py            all of it
+python tools/check.py lint types only these steps
 """
 
 from __future__ import annotations

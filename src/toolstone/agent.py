@@ -2,80 +2,48 @@
 
 from __future__ import annotations
 
-import asyncio
-import inspect
-import threading
-import time
 import uuid
-from typing import TYPE_CHECKING, Any, Generic, Literal, TypedDict, TypeVar, Unpack, overload
+from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar, Unpack, overload
 
 from toolstone import limits
 from toolstone._portal import block
-from toolstone.errors import DefinitionError, InputError, RunError, ToolError
-from toolstone.events import Began, Ruled
+from toolstone.delegate import delegate
+from toolstone.errors import InputError
 from toolstone.items import input_items
-from toolstone.models import check_model_string, resolve_model
-from toolstone.ports import NO_SETTINGS, Model, Profile, Settings
-from toolstone.runs.budget import Budget, Purse
+from toolstone.ports import NO_SETTINGS, Model, Settings
+from toolstone.rulings import Rulings
+from toolstone.runs.budget import Budget
 from toolstone.runs.conduct import conduct
-from toolstone.runs.journal import Journal
-from toolstone.runs.loop import Rig, spending
-from toolstone.runs.plan import Offer, Plan, fingerprint
+from toolstone.runs.loop import Rig, advance, drive
 from toolstone.runs.result import Result, completed_output, make_result
 from toolstone.runs.steps import Stop
 from toolstone.runs.stream import BlockingStream, RunStream
 from toolstone.schema.output import OutputType
-from toolstone.sessions import (
-    NO_CALL,
-    AnyCall,
-    ResumeOptions,
-    RunOptions,
-    Sessions,
-    Tools,
-    Wish,
-    call_key,
-)
-from toolstone.tools.context import CancelToken, ToolContext
-from toolstone.tools.decorator import tool
-from toolstone.tools.results import render_result
-from toolstone.tools.tool import Tool
+from toolstone.sessions import ResumeOptions, RunOptions, Sessions, Wish
 from toolstone.tools.toolbox import Toolbox
+from toolstone.workshop import AgentOptions, Workshop
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from types import TracebackType
 
-    from toolstone.items import CallKey, Item
+    from toolstone.events import Began
+    from toolstone.items import Item
     from toolstone.ports import Ledger, Observer
-    from toolstone.runs.state import Run
+    from toolstone.runs.plan import Plan
+    from toolstone.sessions import Tools
+    from toolstone.tools.tool import Tool
+    from toolstone.workshop import Instructions
 
     Input = str | Item | Mapping[str, Any] | Iterable[Item | Mapping[str, Any]]
-    Instructions = str | Callable[[ToolContext[Any]], Any]
 
 __all__ = ["Agent"]
 
 Output = TypeVar("Output")
 T = TypeVar("T")
-_UNSET: Any = object()
 
 
-class _Options(TypedDict, total=False):
-    """What an agent may be given besides model and output; see `Agent`."""
-
-    tools: Tools
-    instructions: Instructions | None
-    budget: Budget | None
-    settings: Settings
-    ledger: Ledger | None
-    observers: Sequence[Observer]
-    name: str
-    strict: bool | Literal["auto"]
-    concurrency: int
-    reasks: int
-    fatal: tuple[type[BaseException], ...]
-
-
-class Agent(Generic[Output]):
+class Agent(Rulings, Generic[Output]):
     """A model, what it is told, its tools, and the type of its answer.
 
     An agent holds no run: share it freely between threads, tasks and event loops.
@@ -106,15 +74,17 @@ class Agent(Generic[Output]):
         report = agent.run_sync("Report on Paris").output
     """
 
+    __slots__ = ("_shop",)
+
     @overload
-    def __init__(self: Agent[str], model: str | Model, **options: Unpack[_Options]) -> None: ...
+    def __init__(self: Agent[str], model: str | Model, **options: Unpack[AgentOptions]) -> None: ...
     @overload
     def __init__(
-        self: Agent[T], model: str | Model, *, output: type[T], **options: Unpack[_Options]
+        self: Agent[T], model: str | Model, *, output: type[T], **options: Unpack[AgentOptions]
     ) -> None: ...
     @overload
     def __init__(
-        self: Agent[Any], model: str | Model, *, output: Any, **options: Unpack[_Options]
+        self: Agent[Any], model: str | Model, *, output: Any, **options: Unpack[AgentOptions]
     ) -> None: ...
     def __init__(  # noqa: PLR0913  the whole of what an agent is
         self,
@@ -133,30 +103,39 @@ class Agent(Generic[Output]):
         reasks: int = limits.OUTPUT_REASKS,
         fatal: tuple[type[BaseException], ...] = (),
     ) -> None:
-        if isinstance(model, str):
-            check_model_string(model)
-        if concurrency < 1:
-            raise DefinitionError(f"Agent(concurrency={concurrency}): at least 1 call must run")
-        self.model_name = model if isinstance(model, str) else str(getattr(model, "name", ""))
-        self.name = name
-        self.instructions = instructions
-        self.budget = budget or Budget()
-        self.settings = settings
-        self.ledger = ledger
-        self.observers = tuple(observers)
-        self._model = None if isinstance(model, str) else model
-        self._output: OutputType[Output] = OutputType.of(output, strict=strict)
-        self._toolbox = Toolbox(tools)
-        self._concurrency = concurrency
-        self._reasks = reasks
-        self._fatal = fatal
-        self._sessions = Sessions(ledger, self.observers)
-        self._lock = threading.Lock()
-        self._offers: dict[tuple[int, ...], Offer] = {}
+        self._shop: Workshop[Output] = Workshop(
+            model,
+            output=OutputType.of(output, strict=strict),
+            toolbox=Toolbox(tools),
+            instructions=instructions,
+            budget=budget or Budget(),
+            settings=settings,
+            observers=tuple(observers),
+            name=name,
+            concurrency=concurrency,
+            reasks=reasks,
+            fatal=fatal,
+        )
+        self._sessions = Sessions(ledger, self._shop.observers)
 
     def __repr__(self) -> str:
-        tools = ", ".join(tool.name for tool in self._toolbox)
-        return f"Agent({self.model_name!r}, tools=[{tools}], output={self._output!r})"
+        tools = ", ".join(tool.name for tool in self.tools)
+        return f"Agent({self._shop.model_name!r}, tools=[{tools}], output={self._shop.output!r})"
+
+    @property
+    def name(self) -> str:
+        """The agent's name as a tool, and in messages."""
+        return self._shop.name
+
+    @property
+    def tools(self) -> tuple[Tool, ...]:
+        """The tools that are offered now."""
+        return tuple(self._shop.toolbox)
+
+    @property
+    def output(self) -> OutputType[Output]:
+        """The output type: its schema, whether that is strict, and why."""
+        return self._shop.output
 
     # --------------------------------------------------------------------------------- the doors
 
@@ -204,7 +183,7 @@ class Agent(Generic[Output]):
     ) -> RunStream[Output]:
         """`run`, watched while it goes. Use it as a context manager; see `RunStream`."""
         wish = Wish(**options)
-        return RunStream(lambda stream: self._run(wish, input, after, stream), self._output)
+        return RunStream(lambda stream: self._run(wish, input, after, stream), self._shop.output)
 
     def stream_sync(
         self,
@@ -258,86 +237,77 @@ class Agent(Generic[Output]):
         """
         run, ledger = await self._sessions.load_existing(session)
         wish = Wish(session, **options)
-        plan = await self._plan(wish, run.id, stream=False)
+        plan = await self._shop.plan(wish, run.id, stream=False)
         if run.finished is not None and run.finished.outcome == "complete":
             return make_result(plan, run, Stop("complete", completed_output(plan, run)))
-        rig = self._rig(plan, run, run.id, ledger, wish)
+        rig = self._shop.rig(plan, run, run.id, ledger, wish)
         rig.purse.spend(run.used, run.requests)
         died = run.finished is None and not run.open  # then it goes on as if nothing had happened
-        first = () if died else (self._began(plan, (), resumed=True),)
+        first = () if died else (self._shop.began(plan, (), resumed=True),)
         return await self._conduct(plan, rig, ledger, *first)
 
     def resume_sync(self, session: str, **options: Unpack[ResumeOptions]) -> Result[Output]:
         """`resume`, blocking."""
         return block(self.resume, session, **options)
 
-    # ----------------------------------------------------------------------------------- rulings
+    # ------------------------------------------------------------------------- one turn at a time
 
-    async def approve(self, session: str, call: AnyCall) -> None:
-        """Let a waiting call run; `resume` goes on.
-
-        Raises:
-            InputError: No such call waits for approval.
-        """
-        await self._rule(session, call, Ruled(NO_CALL, "approve"), {"approval"})
-
-    async def deny(self, session: str, call: AnyCall, reason: str = "") -> None:
-        """Do not let a waiting call run; the model is told, with the reason.
-
-        Raises:
-            InputError: No such call waits for approval.
-        """
-        await self._rule(session, call, Ruled(NO_CALL, "deny", reason), {"approval"})
-
-    async def settle(
+    async def begin(
         self,
+        input: Input,  # noqa: A002  the wire's own name for it
         session: str,
-        call: AnyCall,
-        *,
-        result: Any = _UNSET,
-        failed: str | None = None,
-        again: bool = False,
+        **options: Unpack[ResumeOptions],
     ) -> None:
-        """Say what became of a call whose outcome is unknown, or whose result comes from elsewhere.
+        """Write down what is said, and ask nobody yet: `advance` does, one turn a call.
 
-        Args:
-            session: The session it belongs to.
-            call: The call, its key, or the key as text such as `"3.1"`.
-            result: Take this as its result; converted as a tool's return value is.
-            failed: Tell the model that it failed, with this text.
-            again: Run it again.
+        For queue workers and durable engines. Give the agent a ledger that all workers share.
 
         Raises:
-            InputError: No such call waits, or not exactly one of the three is given.
+            InputError: The input cannot be, or the session waits for somebody.
+            ConflictError: Somebody else is running this session.
         """
-        rulings = [
-            *([Ruled(NO_CALL, "result", render_result(result))] if result is not _UNSET else []),
-            *([Ruled(NO_CALL, "failed", failed)] if failed is not None else []),
-            *([Ruled(NO_CALL, "again")] if again else []),
-        ]
-        if len(rulings) != 1:
-            raise InputError("settle(...): give exactly one of result=, failed= and again=True")
-        await self._rule(session, call, rulings[0], {"unknown", "deferred"})
+        items = input_items(input)
+        wish = Wish(session, **options)
+        run, ledger = await self._sessions.load_free(session)
+        run_id = uuid.uuid4().hex
+        plan = await self._shop.plan(wish, run_id, stream=False)
+        rig = self._shop.rig(plan, run, run_id, ledger, wish)
+        await rig.journal.record(self._shop.began(plan, items))
 
-    def approve_sync(self, session: str, call: AnyCall) -> None:
-        """`approve`, blocking."""
-        block(self.approve, session, call)
-
-    def deny_sync(self, session: str, call: AnyCall, reason: str = "") -> None:
-        """`deny`, blocking."""
-        block(self.deny, session, call, reason)
-
-    def settle_sync(
+    def begin_sync(
         self,
+        input: Input,  # noqa: A002  the wire's own name for it
         session: str,
-        call: AnyCall,
-        *,
-        result: Any = _UNSET,
-        failed: str | None = None,
-        again: bool = False,
+        **options: Unpack[ResumeOptions],
     ) -> None:
-        """`settle`, blocking."""
-        block(self.settle, session, call, result=result, failed=failed, again=again)
+        """`begin`, blocking."""
+        block(self.begin, input, session, **options)
+
+    async def advance(
+        self, session: str, **options: Unpack[ResumeOptions]
+    ) -> Result[Output] | None:
+        """One turn of the loop: one request, or one batch of calls.
+
+        Returns:
+            The result when the run is complete or waits; None when there is more to do.
+
+        Raises:
+            RunError: The run ended otherwise.
+            InputError: There is no such session.
+            ConflictError: Somebody else has advanced it meanwhile.
+        """
+        run, ledger = await self._sessions.load_existing(session)
+        wish = Wish(session, **options)
+        plan = await self._shop.plan(wish, run.id, stream=False)
+        rig = self._shop.rig(plan, run, run.id, ledger, wish)
+        rig.purse.spend(run.used, run.requests)
+        return await conduct(plan, run, rig, advance)
+
+    def advance_sync(
+        self, session: str, **options: Unpack[ResumeOptions]
+    ) -> Result[Output] | None:
+        """`advance`, blocking."""
+        return block(self.advance, session, **options)
 
     # ------------------------------------------------------------------------- as part of others
 
@@ -348,25 +318,11 @@ class Agent(Generic[Output]):
             name: The tool's name; the agent's if None.
             description: What the other model is told it is for.
         """
-
-        async def ask(context: ToolContext[Any], request: str) -> Any:
-            parent = spending.get()
-            wish = Wish(deps=context.deps, cancel=context.cancel, parent=parent)
-            try:
-                result = await self._run(wish, request, None)
-            except RunError as error:
-                _charge(parent, context.call, error.result)
-                raise ToolError(f"{self.name} did not complete: {error.outcome}") from error
-            _charge(parent, context.call, result)
-            if result.outcome != "complete":
-                raise ToolError(f"{self.name} waits for somebody; its session is {result.session}")
-            return result.output
-
-        return Tool.of(tool(name=name or self.name, description=description)(ask))
+        return delegate(self._run, name=name or self.name, description=description)
 
     async def aclose(self) -> None:
         """Close the model's connections early; they close with their event loop anyway."""
-        close = getattr(self._model, "aclose", None)
+        close = getattr(self._shop.model, "aclose", None)
         if close is not None:
             await close()
 
@@ -391,20 +347,15 @@ class Agent(Generic[Output]):
         stream: RunStream[Output] | None = None,
     ) -> Result[Output]:
         items = input_items(given)
-        run, ledger = await self._sessions.load(wish.session)
-        if run.open:
-            raise InputError(
-                f"session {run.session!r} has calls that have not returned; approve, deny or "
-                "settle them, then resume the session before saying something new"
-            )
+        run, ledger = await self._sessions.load_free(wish.session)
         if after is not None:
             if run.records:
                 raise InputError(f"after= was given, but session {run.session!r} has records")
             items = (*after.items, *items)
         run_id = uuid.uuid4().hex
-        plan = await self._plan(wish, run_id, stream=stream is not None)
-        rig = self._rig(plan, run, run_id, ledger, wish, stream)
-        return await self._conduct(plan, rig, ledger, self._began(plan, items))
+        plan = await self._shop.plan(wish, run_id, stream=stream is not None)
+        rig = self._shop.rig(plan, run, run_id, ledger, wish, stream)
+        return await self._conduct(plan, rig, ledger, self._shop.began(plan, items))
 
     async def _conduct(
         self, plan: Plan[Output], rig: Rig, ledger: Ledger | None, *first: Began
@@ -413,97 +364,12 @@ class Agent(Generic[Output]):
         run = rig.journal.run
         complete = False
         try:
-            result = await conduct(plan, run, rig, *first)
+            result = await conduct(plan, run, rig, drive, *first)
             complete = result.outcome == "complete"
         finally:
             if ledger is None:
                 self._sessions.remember(run, complete=complete)
         return result
 
-    def _began(
-        self, plan: Plan[Output], items: tuple[Item, ...], *, resumed: bool = False
-    ) -> Began:
-        specs = plan.offer().specs
-        told = fingerprint(self.model_name, plan.instructions, specs, repr(self._output))
-        return Began(items, told, plan.budget.as_data(), resumed)
-
-    async def _plan(self, wish: Wish, run_id: str, *, stream: bool) -> Plan[Output]:
-        model = await self._open_model()
-        profile = getattr(model, "profile", _PLAIN)
-        final = self._output.format is not None and profile.output == "tool"
-        toolbox = self._toolbox if wish.tools is None else Toolbox(wish.tools)
-        return Plan(
-            model=model,
-            output=self._output,
-            offer=lambda: self._offer(toolbox, final=final),
-            instructions=await self._instruct(run_id, wish),
-            settings=self.settings | wish.settings,
-            budget=wish.budget or self.budget,
-            profile=profile,
-            name=self.model_name,
-            deps=wish.deps,
-            concurrency=self._concurrency,
-            reasks=self._reasks,
-            fatal=self._fatal,
-            stream=stream,
-        )
-
-    async def _instruct(self, run_id: str, wish: Wish) -> str | None:
-        if self.instructions is None or isinstance(self.instructions, str):
-            return self.instructions
-        context = ToolContext(run_id, NO_CALL, wish.deps, wish.cancel or CancelToken(), None)
-        text = self.instructions(context)
-        return str(await text if inspect.isawaitable(text) else text)
-
-    async def _open_model(self) -> Model:
-        if self._model is None:
-            model = await asyncio.to_thread(resolve_model, self.model_name)
-            with self._lock:
-                self._model = self._model or model
-        return self._model
-
-    def _rig(
-        self,
-        plan: Plan[Output],
-        run: Run,
-        run_id: str,
-        ledger: Ledger | None,
-        wish: Wish,
-        stream: RunStream[Output] | None = None,
-    ) -> Rig:
-        purse = Purse(plan.budget, model=self.model_name, now=time.monotonic(), parent=wish.parent)
-        sink = None if stream is None else stream.attach(plan, purse)
-        journal = Journal(
-            run, run_id, ledger=ledger, observers=self.observers, sink=sink, now=time.time
-        )
-        return Rig(journal, purse, wish.cancel or CancelToken(), time.monotonic)
-
-    def _offer(self, toolbox: Toolbox, *, final: bool) -> Offer:
-        """The tools of this turn; the same object as long as they are the same."""
-        tools = tuple(toolbox)
-        key = (final, *map(id, tools))
-        found = self._offers.get(key)
-        if found is None:
-            if len(self._offers) >= _OFFERS:
-                self._offers.clear()
-            specs = tuple(tool.spec for tool in tools)
-            named = {tool.name: tool for tool in tools}
-            if final and self._output.tool is not None:
-                specs = (*specs, self._output.tool)
-            found = Offer(named, specs, tools)
-            self._offers[key] = found
-        return found
-
-    async def _rule(self, session: str, call: AnyCall, ruling: Ruled, states: set[str]) -> None:
-        tools = {tool.name: tool for tool in self._toolbox}
-        await self._sessions.rule(session, call_key(call), ruling, states, tools)
-
-
-_OFFERS = 64
-_PLAIN = Profile()
-
-
-def _charge(parent: Purse | None, call: CallKey, result: Result[Any] | None) -> None:
-    if parent is not None and result is not None:
-        spent = parent.charged.get(call)
-        parent.charged[call] = result.usage if spent is None else spent + result.usage
+    def _tools(self) -> Toolbox:
+        return self._shop.toolbox

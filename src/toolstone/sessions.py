@@ -105,6 +105,20 @@ class Sessions:
         ledger = self._ledger or self._memory
         return fold(await ledger.load(session), session), ledger
 
+    async def load_free(self, session: str | None) -> tuple[Run, Ledger | None]:
+        """`load`, of a session to which something new may be said.
+
+        Raises:
+            InputError: It has calls that have not returned.
+        """
+        run, ledger = await self.load(session)
+        if run.open:
+            raise InputError(
+                f"session {run.session!r} has calls that have not returned; approve, deny or "
+                "settle them, then resume the session before saying something new"
+            )
+        return run, ledger
+
     async def load_existing(self, session: str) -> tuple[Run, Ledger | None]:
         """`load`, of a session that must be there.
 

@@ -246,3 +246,16 @@ async def test_a_file_that_is_no_ledger_is_a_storage_error(tmp_path):
     with pytest.raises(StorageError, match=r"x\.sqlite"):
         await Agent(Scripted("x"), ledger=ledger).run("go", session="s")
     ledger.close()
+
+
+async def test_a_queue_worker_advances_a_session_one_turn_at_a_time(ledger):
+    turns = [call("pay", amount=1), "done"]
+    await Agent(Scripted(), tools=[pay], ledger=ledger).begin("pay one", "s")
+    done = []
+    for turn in [*turns, None]:
+        worker = Agent(Scripted(*[turn]), tools=[pay], ledger=ledger)
+        result = await worker.advance("s")
+        done.append(len(worker._shop.model.requests))
+        if result is None and turn == turns[0]:
+            assert await Agent(Scripted(), tools=[pay], ledger=ledger).advance("s") is None
+    assert (result.output, done, paid) == ("done", [1, 1, 0], [1])

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import BaseModel
 
-from toolstone import Agent, StoppedError, Budget, TransportError, UsageError, limits
+from toolstone import Agent, Budget, StoppedError, TransportError, UsageError, limits
 from toolstone.errors import DroppedError, FailedError
 from toolstone.events import Answered, Finished, Retrying, TextDelta, ToolProgress
 from toolstone.testing import Scripted, call
@@ -152,11 +152,13 @@ async def test_time_in_which_the_reader_holds_the_run_back_is_not_the_runs(monke
     monkeypatch.setattr("toolstone.runs.stream.time.monotonic", lambda: clock[0])
     turns = [call("add", a=1, b=1), "done"]
     async with Agent(Scripted(*turns), tools=[add], budget=Budget(seconds=10)).stream("go") as s:
+        events = []
         async for event in s.events():
+            events.append(event)
             for _ in range(20):
                 await asyncio.sleep(0)  # the run goes on until the reader holds it back
             clock[0] += 5.0
-        assert isinstance(event, Finished)
+        assert isinstance(events[-1], Finished)
         assert (await s.result()).output == "done"
 
 

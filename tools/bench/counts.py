@@ -1,8 +1,8 @@
 """What does not depend on the machine: function calls, tasks and modules.
 
-The run is the bench's: 3 turns of 4 parallel calls, then a message; validation and the memory of facts
-included, everything above the `Transport` seam. Counted by `sys.setprofile`: Python functions (`call`)
-and C functions (`c_call`), those of asyncio's own machinery included.
+The run is the bench's: 3 turns of 4 parallel calls, then a message; validation and the memory of
+facts included, everything above the `Transport` seam. Counted by `sys.setprofile`: Python functions
+(`call`) and C functions (`c_call`), those of asyncio's own machinery included.
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ import asyncio
 import json
 import subprocess
 import sys
-from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,6 +20,8 @@ from client import add
 from server import BODIES, CALLS, MARK
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
     from toolstone.wire import HttpReply, HttpRequest, HttpStream
 
 __all__ = ["function_calls", "modules", "tasks"]

@@ -66,7 +66,10 @@ def _measure(column: str, url: str, runs: int, at_once: int) -> float:
 
 
 def _table(found: dict[str, object], rounds: list[dict[str, float]]) -> str:
-    lines = ["| column | least CPU ms/run | median | median ratio to its loop |", "|---|--:|--:|--:|"]
+    lines = [
+        "| column | least CPU ms/run | median | median ratio to its loop |",
+        "|---|--:|--:|--:|",
+    ]
     for column in COLUMNS:
         base = f"loop-{column.split('-')[1]}"
         costs = [r[column] for r in rounds]

@@ -1,7 +1,7 @@
 """The bench's server: one process, bodies serialised beforehand, every follow-up checked.
 
-Speaks just enough HTTP/1.1 for clients that keep connections open and send a content-length. The model
-name is the script: `p4-t3` is three turns of four parallel calls, then a message.
+Speaks just enough HTTP/1.1 for clients that keep connections open and send a content-length. The
+model name is the script: `p4-t3` is three turns of four parallel calls, then a message.
 """
 
 from __future__ import annotations

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any, Self, TypeVar
+from collections.abc import Callable, Coroutine
+from typing import TYPE_CHECKING, Any, Self, TypeVar, overload
 
 from toolstone.errors import DroppedError, FailedError, RunCancelled, ServiceError, ToolstoneError
 from toolstone.events import Fact, Finished
-from toolstone.runs.loop import Rig, drive
 from toolstone.runs.result import Result, make_result, raise_for
-from toolstone.runs.steps import Stop
+from toolstone.runs.steps import Stop, Wait
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from types import TracebackType
 
+    from toolstone.runs.loop import Rig
     from toolstone.runs.plan import Plan
     from toolstone.runs.state import Run
     from toolstone.tools.context import CancelToken
@@ -22,10 +22,32 @@ if TYPE_CHECKING:
 __all__ = ["conduct"]
 
 Output = TypeVar("Output")
+End = TypeVar("End")
+Go = Callable[["Plan[Any]", "Run", "Rig"], Coroutine[Any, Any, End]]
 
 
-async def conduct(plan: Plan[Output], run: Run, rig: Rig, *first: Fact) -> Result[Output]:
-    """Record `first`, go on until the run ends or waits, and give its result.
+@overload
+async def conduct(
+    plan: Plan[Output], run: Run, rig: Rig, go: Go[Stop | Wait], *first: Fact
+) -> Result[Output]: ...
+@overload
+async def conduct(
+    plan: Plan[Output], run: Run, rig: Rig, go: Go[Stop | Wait | None], *first: Fact
+) -> Result[Output] | None: ...
+async def conduct(
+    plan: Plan[Output], run: Run, rig: Rig, go: Go[Any], *first: Fact
+) -> Result[Output] | None:
+    """Record `first`, go on, and give the result.
+
+    Args:
+        plan: What is to be done.
+        run: What has happened.
+        rig: Where it is written down.
+        go: `drive`, until the run ends or waits; or `advance`, one turn.
+        *first: Facts to begin with.
+
+    Returns:
+        The result; None if there is more to do.
 
     Raises:
         RunError: The run did not complete.
@@ -36,7 +58,7 @@ async def conduct(plan: Plan[Output], run: Run, rig: Rig, *first: Fact) -> Resul
         try:
             if first:
                 await rig.journal.record(*first)
-            end = await drive(plan, run, rig)
+            end = await go(plan, run, rig)
         except ServiceError as error:
             raise _service_error(plan, run, rig, error) from error
         except ToolstoneError:
@@ -58,6 +80,8 @@ async def conduct(plan: Plan[Output], run: Run, rig: Rig, *first: Fact) -> Resul
                 result=make_result(plan, run, None, rig.exchanges),
                 session=run.session,
             ) from error
+    if end is None:
+        return None
     result = make_result(plan, run, end, rig.exchanges)
     if isinstance(end, Stop) and end.outcome != "complete":
         raise_for(result, end)
@@ -90,9 +114,7 @@ class _Stoppable:
     def __enter__(self) -> Self:
         self._task = asyncio.current_task()
         loop = asyncio.get_running_loop()
-        self._forget = self._token.when_cancelled(
-            lambda: loop.call_soon_threadsafe(self._cancel)
-        )
+        self._forget = self._token.when_cancelled(lambda: loop.call_soon_threadsafe(self._cancel))
         return self
 
     def __exit__(

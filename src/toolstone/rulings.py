@@ -1,0 +1,99 @@
+"""What a person, or the calling program, decides about calls that wait."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from toolstone._portal import block
+from toolstone.errors import InputError
+from toolstone.events import Ruled
+from toolstone.sessions import NO_CALL, AnyCall, Sessions, call_key
+from toolstone.tools.results import render_result
+
+if TYPE_CHECKING:
+    from toolstone.tools.toolbox import Toolbox
+
+__all__ = ["Rulings"]
+
+_UNSET: Any = object()
+
+
+class Rulings:
+    """The doors of an agent through which waiting calls are answered; `resume` then goes on."""
+
+    __slots__ = ("_sessions",)
+
+    _sessions: Sessions
+
+    def _tools(self) -> Toolbox:
+        raise NotImplementedError
+
+    async def approve(self, session: str, call: AnyCall) -> None:
+        """Let a waiting call run; `resume` goes on.
+
+        Raises:
+            InputError: No such call waits for approval.
+        """
+        await self._rule(session, call, Ruled(NO_CALL, "approve"), {"approval"})
+
+    async def deny(self, session: str, call: AnyCall, reason: str = "") -> None:
+        """Do not let a waiting call run; the model is told, with the reason.
+
+        Raises:
+            InputError: No such call waits for approval.
+        """
+        await self._rule(session, call, Ruled(NO_CALL, "deny", reason), {"approval"})
+
+    async def settle(
+        self,
+        session: str,
+        call: AnyCall,
+        *,
+        result: Any = _UNSET,
+        failed: str | None = None,
+        again: bool = False,
+    ) -> None:
+        """Say what became of a call whose outcome is unknown, or whose result comes from elsewhere.
+
+        Args:
+            session: The session it belongs to.
+            call: The call, its key, or the key as text such as `"3.1"`.
+            result: Take this as its result; converted as a tool's return value is.
+            failed: Tell the model that it failed, with this text.
+            again: Run it again.
+
+        Raises:
+            InputError: No such call waits, or not exactly one of the three is given.
+        """
+        rulings = [
+            *([Ruled(NO_CALL, "result", render_result(result))] if result is not _UNSET else []),
+            *([Ruled(NO_CALL, "failed", failed)] if failed is not None else []),
+            *([Ruled(NO_CALL, "again")] if again else []),
+        ]
+        if len(rulings) != 1:
+            raise InputError("settle(...): give exactly one of result=, failed= and again=True")
+        await self._rule(session, call, rulings[0], {"unknown", "deferred"})
+
+    def approve_sync(self, session: str, call: AnyCall) -> None:
+        """`approve`, blocking."""
+        block(self.approve, session, call)
+
+    def deny_sync(self, session: str, call: AnyCall, reason: str = "") -> None:
+        """`deny`, blocking."""
+        block(self.deny, session, call, reason)
+
+    def settle_sync(
+        self,
+        session: str,
+        call: AnyCall,
+        *,
+        result: Any = _UNSET,
+        failed: str | None = None,
+        again: bool = False,
+    ) -> None:
+        """`settle`, blocking."""
+        block(self.settle, session, call, result=result, failed=failed, again=again)
+
+    async def _rule(self, session: str, call: AnyCall, ruling: Ruled, states: set[str]) -> None:
+        tools = {tool.name: tool for tool in self._tools()}
+        await self._sessions.rule(session, call_key(call), ruling, states, tools)

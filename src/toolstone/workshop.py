@@ -1,0 +1,171 @@
+"""What an agent is made of, and how one run is prepared from it: its plan and its rig."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Generic, Literal, TypedDict, TypeVar
+
+from toolstone import limits
+from toolstone.errors import DefinitionError
+from toolstone.events import Began
+from toolstone.models import check_model_string, resolve_model
+from toolstone.ports import NO_SETTINGS, Model, Profile, Settings
+from toolstone.runs.budget import Budget, Purse
+from toolstone.runs.journal import Journal
+from toolstone.runs.loop import Rig
+from toolstone.runs.plan import Offer, Plan, fingerprint
+from toolstone.sessions import NO_CALL, Wish
+from toolstone.tools.context import CancelToken, ToolContext
+from toolstone.tools.toolbox import Toolbox
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from toolstone.items import Item
+    from toolstone.ports import Ledger, Observer
+    from toolstone.runs.state import Run
+    from toolstone.runs.stream import RunStream
+    from toolstone.schema.output import OutputType
+    from toolstone.sessions import Tools
+
+__all__ = ["AgentOptions", "Instructions", "Workshop"]
+
+Output = TypeVar("Output")
+Instructions = str | Callable[[ToolContext[Any]], Any]
+
+_OFFERS = 64
+_PLAIN = Profile()
+
+
+class AgentOptions(TypedDict, total=False):
+    """What an agent may be given besides model and output; see `Agent`."""
+
+    tools: Tools
+    instructions: Instructions | None
+    budget: Budget | None
+    settings: Settings
+    ledger: Ledger | None
+    observers: Sequence[Observer]
+    name: str
+    strict: bool | Literal["auto"]
+    concurrency: int
+    reasks: int
+    fatal: tuple[type[BaseException], ...]
+
+
+@dataclass(slots=True)
+class Workshop(Generic[Output]):
+    """The parts of an agent; see `Agent` for each."""
+
+    given: str | Model
+    output: OutputType[Output]
+    toolbox: Toolbox
+    instructions: Instructions | None = None
+    budget: Budget = field(default_factory=Budget)
+    settings: Settings = NO_SETTINGS
+    observers: tuple[Observer, ...] = ()
+    name: str = "agent"
+    concurrency: int = limits.CALLS_PER_TURN
+    reasks: int = limits.OUTPUT_REASKS
+    fatal: tuple[type[BaseException], ...] = ()
+    model: Model | None = field(init=False, default=None)
+    """The model once it was needed: a string is resolved at the first run."""
+    _offers: dict[tuple[int, ...], Offer] = field(init=False, default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if isinstance(self.given, str):
+            check_model_string(self.given)
+        else:
+            self.model = self.given
+        if self.concurrency < 1:
+            raise DefinitionError(
+                f"Agent(concurrency={self.concurrency}): at least 1 call must be able to run"
+            )
+
+    @property
+    def model_name(self) -> str:
+        """The model's name as the user wrote it: the key of a price table."""
+        return self.given if isinstance(self.given, str) else str(getattr(self.given, "name", ""))
+
+    async def plan(self, wish: Wish, run_id: str, *, stream: bool) -> Plan[Output]:
+        """Everything about a run that will not change while it goes.
+
+        Raises:
+            ConfigError: The model cannot be had: a key or an extra is missing.
+            DefinitionError: The tools of the wish cannot be.
+        """
+        model = await self._open_model()
+        profile = getattr(model, "profile", _PLAIN)
+        final = self.output.tool is not None and profile.output == "tool"
+        toolbox = self.toolbox if wish.tools is None else Toolbox(wish.tools)
+        return Plan(
+            model=model,
+            output=self.output,
+            offer=lambda: self._offer(toolbox, final=final),
+            instructions=await self._instruct(run_id, wish),
+            settings=self.settings | wish.settings,
+            budget=wish.budget or self.budget,
+            profile=profile,
+            name=self.model_name,
+            deps=wish.deps,
+            concurrency=self.concurrency,
+            reasks=self.reasks,
+            fatal=self.fatal,
+            stream=stream,
+        )
+
+    def rig(
+        self,
+        plan: Plan[Output],
+        run: Run,
+        run_id: str,
+        ledger: Ledger | None,
+        wish: Wish,
+        stream: RunStream[Output] | None = None,
+    ) -> Rig:
+        """Where the run is written down, what it may spend, and who may stop it."""
+        clock = time.monotonic
+        purse = Purse(plan.budget, model=self.model_name, now=clock(), parent=wish.parent)
+        sink = None if stream is None else stream.attach(plan, purse)
+        journal = Journal(
+            run, run_id, ledger=ledger, observers=self.observers, sink=sink, now=time.time
+        )
+        return Rig(journal, purse, wish.cancel or CancelToken(), clock)
+
+    def began(self, plan: Plan[Output], items: tuple[Item, ...], *, resumed: bool = False) -> Began:
+        """The first fact of a run."""
+        specs = plan.offer().specs
+        told = fingerprint(self.model_name, plan.instructions, specs, repr(self.output))
+        return Began(items, told, plan.budget.as_data(), resumed)
+
+    async def _instruct(self, run_id: str, wish: Wish) -> str | None:
+        if self.instructions is None or isinstance(self.instructions, str):
+            return self.instructions
+        context = ToolContext(run_id, NO_CALL, wish.deps, wish.cancel or CancelToken())
+        text = self.instructions(context)
+        return str(await text if inspect.isawaitable(text) else text)
+
+    async def _open_model(self) -> Model:
+        if self.model is None:
+            model = await asyncio.to_thread(resolve_model, self.model_name)
+            self.model = self.model or model  # of two at once the first one stays
+        return self.model
+
+    def _offer(self, toolbox: Toolbox, *, final: bool) -> Offer:
+        """The tools of this turn; the same object as long as they are the same."""
+        tools = tuple(toolbox)
+        key = (final, *map(id, tools))
+        found = self._offers.get(key)
+        if found is None:
+            if len(self._offers) >= _OFFERS:
+                self._offers.clear()
+            specs = tuple(tool.spec for tool in tools)
+            if final and self.output.tool is not None:
+                specs = (*specs, self.output.tool)
+            found = Offer({tool.name: tool for tool in tools}, specs, tools)
+            self._offers[key] = found
+        return found
