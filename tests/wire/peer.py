@@ -34,7 +34,12 @@ def json_reply(value, status=200, *headers):
 
 
 def chunked_head(*headers, status=200, kind="text/event-stream"):
-    lines = [f"HTTP/1.1 {status} X", f"content-type: {kind}", "transfer-encoding: chunked", *headers]
+    lines = [
+        f"HTTP/1.1 {status} X",
+        f"content-type: {kind}",
+        "transfer-encoding: chunked",
+        *headers,
+    ]
     return "\r\n".join(lines).encode() + b"\r\n\r\n"
 
 
@@ -176,7 +181,9 @@ class Proxy:
                 if line.lower().startswith("proxy-authorization")
             ]
             if self._refuse:
-                writer.write(b"HTTP/1.1 407 Proxy Authentication Required\r\ncontent-length: 0\r\n\r\n")
+                writer.write(
+                    b"HTTP/1.1 407 Proxy Authentication Required\r\ncontent-length: 0\r\n\r\n"
+                )
                 return
             host, port = self.targets[-1].rsplit(":", 1)
             there_reader, there_writer = await asyncio.open_connection("127.0.0.1", int(port))

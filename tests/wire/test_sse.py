@@ -168,7 +168,10 @@ def test_fast_and_slow_agree_on_any_stream_in_any_pieces(data, places):
     assert decode(cut(data, places)) == decode([data], fast=False)
 
 
-@given(st.text(alphabet="data: event\n\r\0:x", max_size=60).map(str.encode), st.lists(st.integers(min_value=0), max_size=8))
+@given(
+    st.text(alphabet="data: event\n\r\0:x", max_size=60).map(str.encode),
+    st.lists(st.integers(min_value=0), max_size=8),
+)
 def test_fast_and_slow_agree_on_noise(data, places):
     assert decode(cut(data, places)) == decode([data], fast=False)
 
@@ -176,14 +179,18 @@ def test_fast_and_slow_agree_on_noise(data, places):
 @given(st.lists(st.dictionaries(st.text(), st.text(), max_size=3), max_size=8), st.data())
 def test_json_comes_out_as_it_went_in(values, draw):
     data = b"".join(
-        b"event: e\ndata: " + json.dumps(value, ensure_ascii=False).encode("utf-8", "replace") + b"\n\n"
+        b"event: e\ndata: "
+        + json.dumps(value, ensure_ascii=False).encode("utf-8", "replace")
+        + b"\n\n"
         for value in values
     )
     chunks = cut(data, draw.draw(st.lists(st.integers(min_value=0), max_size=8)))
 
     found = [json.loads(part) for _, part, _ in decode(chunks)]
 
-    assert found == [json.loads(json.dumps(v, ensure_ascii=False).encode("utf-8", "replace")) for v in values]
+    assert found == [
+        json.loads(json.dumps(v, ensure_ascii=False).encode("utf-8", "replace")) for v in values
+    ]
 
 
 @pytest.mark.parametrize(
@@ -221,7 +228,9 @@ def test_what_is_not_utf8_is_told_with_its_place_however_it_is_cut(data, offset)
             decode(chunks)
 
 
-@pytest.mark.parametrize("shape", [b"data: %s\n\n", b"event: a\ndata: %s\n\n", b"data: %s\n\n: c\n"])
+@pytest.mark.parametrize(
+    "shape", [b"data: %s\n\n", b"event: a\ndata: %s\n\n", b"data: %s\n\n: c\n"]
+)
 def test_an_event_as_long_as_the_limit_passes_and_a_longer_one_does_not(shape):
     fits, long = shape % (b"x" * 994), shape % (b"x" * 1001)
 

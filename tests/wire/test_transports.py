@@ -356,9 +356,7 @@ async def test_a_certificate_from_nowhere_is_no_connection(transport, peer, serv
     assert "verify=False" not in str(caught.value)
 
 
-async def test_a_certificate_for_another_host_is_no_connection(
-    transport, peer, authority, ca_file
-):
+async def test_a_certificate_for_another_host_is_no_connection(transport, peer, authority, ca_file):
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     authority.issue_cert("elsewhere.example").configure_cert(context)
     async with peer.Peer(peer.reply(200, b"fine"), tls=context) as there:

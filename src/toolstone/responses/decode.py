@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+import re
+from typing import Any, Final
 
 from pydantic_core import from_json
 
 from toolstone.errors import ProtocolError
 
 __all__ = ["decode", "mend"]
+
+_SURROGATE: Final = re.compile(rb"\\u[dD][89A-Fa-f]")
 
 
 def decode(data: bytes, *, phase: str = "body") -> Any:
@@ -37,7 +40,7 @@ def _decode_again(data: bytes, first: ValueError, phase: str) -> Any:
     try:
         if data.startswith(b"\xef\xbb\xbf"):
             return decode(data[3:], phase=phase)
-        if "surrogate" in str(first):
+        if _SURROGATE.search(data):
             return json.loads(text)
     except (ValueError, RecursionError) as error:
         raise _no_json(data, str(error), phase) from error

@@ -18,6 +18,7 @@ from pydantic_core import PydanticSerializationError, to_json
 
 from toolstone.errors import InputError
 from toolstone.items import Reasoning
+from toolstone.ports import NO_SETTINGS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -84,7 +85,7 @@ class Renderer:
             "stream": request.stream,
             "store": settings.state == "server" if store is None else store,
         }
-        for name in _PLAIN:
+        for name in _PLAIN if settings is not NO_SETTINGS else ():
             value = getattr(settings, name)
             if value is not None:
                 fields[name] = value

@@ -11,10 +11,11 @@ __all__ = ["final_status", "received"]
 
 JSON = dict[str, Any]
 
+_NUMBER: Final = rb'"sequence_number"\s*:\s*-?\d+\s*'
 _BEFORE: Final = re.compile(
-    rb'\s*\{\s*"type"\s*:\s*"[a-z._]+"\s*,\s*(?:"sequence_number"\s*:\s*\d+\s*,\s*)?"response"\s*:\s*'
+    rb'\s*\{\s*"type"\s*:\s*"[a-z._]+"\s*,\s*(?P<n>' + _NUMBER + rb',\s*)?"response"\s*:\s*'
 )
-_AFTER: Final = re.compile(rb'\s*(?:,\s*"sequence_number"\s*:\s*\d+\s*)?\}\s*\Z')
+_AFTER: Final = re.compile(rb"\s*(?P<n>,\s*" + _NUMBER + rb")?\}\s*\Z")
 _LAST_BYTES: Final = 64
 
 
@@ -29,6 +30,9 @@ def final_status(kind: str, status: object) -> str:
 def received(event: JSON, data: bytes) -> bytes:
     """The bytes of the response in its terminal event, exactly wherever that can be told."""
     before, after = _BEFORE.match(data), _AFTER.search(data, max(0, len(data) - _LAST_BYTES))
-    if before and after and event.keys() <= {"type", "sequence_number", "response"}:
+    keys = {"type", "response"}
+    if before and after and (before["n"] or after["n"]):
+        keys.add("sequence_number")
+    if before and after and event.keys() == keys:
         return data[before.end() : after.start()]
     return to_json(event["response"])
