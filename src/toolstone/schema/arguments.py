@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from itertools import count
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from pydantic_core import (
     PydanticSerializationError,
     SchemaValidator,
     ValidationError,
-    core_schema,
     from_json,
     to_json,
 )
@@ -17,10 +17,10 @@ from pydantic_core import (
 from toolstone import limits
 from toolstone.errors import DefinitionError
 from toolstone.schema.explain import validate
-from toolstone.schema.fragment import Fragment, describe
+from toolstone.schema.fragment import Fragment, describe, renamed
 from toolstone.schema.lint import Totals
 from toolstone.schema.signature import REQUIRED, Parameter
-from toolstone.schema.strict import Tight, Wish, combined, decide, optional
+from toolstone.schema.strict import UNSAID, Tight, Wish, decide, optional, under
 from toolstone.schema.strictjson import JSONProblem, check_object
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 __all__ = ["Arguments", "ArgumentsProblem", "describe_arguments"]
 
 
-class ArgumentsProblem(ValueError):
+class ArgumentsProblem(ValueError):  # noqa: N818  it is told to the model, not raised to a caller
     """Arguments that do not fit. The message is one sentence for the model: path and reason."""
 
 
@@ -102,14 +102,13 @@ def describe_arguments(
     Raises:
         DefinitionError: A parameter cannot be described, or cannot be strict as asked.
     """
-    parts = [(p, _described(who, p), _default(who, p)) for p in parameters]
-    loose = _loose(parts, texts)
-    tight = _tight(parts, loose)
+    parts = _apart([_part(who, p, texts.get(p.name)) for p in parameters])
+    loose, tight = _assembled(parts)
     chosen, reasons = decide(strict, who, tight)
     schema, defs = (tight.schema, tight.defs) if chosen else (loose, _defs(parts))
     if defs:
         schema = {**schema, "$defs": defs}
-    _check_size(who, schema)
+    _check_size(who, parts, schema)
     validator = _validator(parts)
     return Arguments(
         schema,
@@ -117,24 +116,35 @@ def describe_arguments(
         reasons,
         validator.validate_json,
         validator,
-        tuple(p.name for p, part, _ in parts if p.default is not REQUIRED and not part.nullable),
+        tuple(one.name for one in parts if one.optional and not one.fragment.nullable),
     )
 
 
-_Part = tuple[Parameter, Fragment, Any]
+class _Part(NamedTuple):
+    """One parameter, described."""
+
+    name: str
+    fragment: Fragment
+    optional: bool
+    default: Any
+    """As JSON."""
+    text: str | None
 
 
-def _described(who: str, parameter: Parameter) -> Fragment:
+def _part(who: str, parameter: Parameter, text: str | None) -> _Part:
     try:
-        return describe(parameter.annotation)
+        found = describe(parameter.annotation)
     except DefinitionError as error:
-        raise DefinitionError(f"{who}: parameter {parameter.name!r}: {error}") from error
+        raise type(error)(f"{who}: parameter {parameter.name!r}: {error}") from error
+    optional = parameter.default is not REQUIRED
+    default = _default(who, parameter) if optional else UNSAID
+    return _Part(parameter.name, found, optional, default, text)
 
 
 def _default(who: str, parameter: Parameter) -> Any:
     """The default as JSON."""
     default = parameter.default
-    if default is REQUIRED or default is None or type(default) in {str, bool, int}:
+    if default is None or type(default) in {str, bool, int}:
         return default
     try:
         return from_json(to_json(default, inf_nan_mode="constants"), allow_inf_nan=False)
@@ -146,78 +156,112 @@ def _default(who: str, parameter: Parameter) -> Any:
         ) from error
 
 
-def _loose(parts: Sequence[_Part], texts: Mapping[str, str]) -> Schema:
-    """The schema as Python means it."""
-    properties: Schema = {}
-    for p, part, default in parts:
-        inner = part.schema
-        text = texts.get(p.name)
-        if text or default is not REQUIRED:
-            inner = dict(inner)
-        if text:
-            inner["description"] = text
-        if default is not REQUIRED and (default is not None or part.nullable):
-            inner["default"] = default
-        properties[p.name] = inner
-    return {
-        "type": "object",
-        "properties": properties,
-        "required": [p.name for p, _, default in parts if default is REQUIRED],
-        "additionalProperties": False,
-    }
+def _apart(parts: list[_Part]) -> list[_Part]:
+    """The parts, with definitions of one name and different content given different names."""
+    taken: dict[str, Schema] = {}
+    told: list[_Part] = []
+    for one in parts:
+        names = {}
+        for name, schema in one.fragment.defs.items():
+            if taken.setdefault(name, schema) != schema:
+                number = next(n for n in count(2) if f"{name}_{n}" not in taken)
+                names[name] = f"{name}_{number}"
+        apart = renamed(one.fragment, names) if names else one.fragment
+        taken.update(apart.defs)
+        told.append(one._replace(fragment=apart) if names else one)
+    return told
 
 
-def _tight(parts: Sequence[_Part], loose: Schema) -> Tight:
-    """The schema translated for strict mode."""
-    changed, obstacles = combined([(p.name, part.tight) for p, part, _ in parts])
-    properties: Schema = {}
-    defs: dict[str, Schema] = {}
-    totals = Totals(len(parts), 0, sum(len(p.name) for p, _, _ in parts))
-    for p, part, default in parts:
-        shown = loose["properties"][p.name]
-        inner = _described_as(part.tight.schema, shown.get("description"))
-        if default is not REQUIRED:
-            inner, change, obstacle = optional(shown, inner, part.defs, p.name)
+def _assembled(parts: Sequence[_Part]) -> tuple[Schema, Tight]:
+    """The schema as Python means it, and the one translated for strict mode."""
+    loose: Schema = {}
+    strict: Schema = {}
+    changed: list[str] = []
+    obstacles: list[str] = []
+    for one in parts:
+        name, part = one.name, one.fragment
+        changed += [under(name, text) for text in part.tight.changed]
+        obstacles += [under(name, text) for text in part.tight.obstacles]
+        loose[name] = _loose(one)
+        inner = _worded(one)
+        if one.optional:
+            inner, change, obstacle = optional(
+                inner, one.default, name, null_is_a_value=part.nullable
+            )
             changed += [change] if change else []
             obstacles += [obstacle] if obstacle else []
-        properties[p.name] = inner
-        defs.update(part.tight.defs)
-        totals += part.tight.totals
-    schema = {**loose, "properties": properties, "required": list(properties)}
-    deeper = Totals(totals.properties, totals.enum_values, totals.characters, totals.depth + 1)
-    return Tight(schema, defs, tuple(changed), (*obstacles, *deeper.problems()), deeper)
+        strict[name] = inner
+    root = {"type": "object", "properties": loose, "required": [], "additionalProperties": False}
+    root["required"] = [one.name for one in parts if not one.optional]
+    tight = {**root, "properties": strict, "required": list(strict)}
+    totals = _totals(parts)
+    obstacles += totals.problems()
+    defs = {name: inner for one in parts for name, inner in one.fragment.tight.defs.items()}
+    return root, Tight(tight, defs, tuple(changed), tuple(obstacles), totals)
 
 
-def _described_as(inner: Schema, text: str | None) -> Schema:
-    if text is None or inner.get("description") == text:
+def _loose(one: _Part) -> Schema:
+    inner = one.fragment.schema
+    shown = one.optional and (one.default is not None or one.fragment.nullable)
+    if not one.text and not shown:
+        return inner
+    inner = dict(inner)
+    if one.text:
+        inner["description"] = one.text
+    if shown:
+        inner["default"] = one.default
+    return inner
+
+
+def _worded(one: _Part) -> Schema:
+    """The translated schema, described in the words of the function's docstring."""
+    inner = one.fragment.tight.schema
+    if not one.text:
         return inner
     if "$ref" in inner:
-        return {"anyOf": [inner], "description": text}
-    hints = inner.get("description", "")
-    return {**inner, "description": text if not hints else text}
+        return {"anyOf": [inner], "description": one.text}
+    hints = one.fragment.hints
+    return {**inner, "description": f"{one.text} {hints}" if hints else one.text}
+
+
+def _totals(parts: Sequence[_Part]) -> Totals:
+    found = [one.fragment.tight.totals for one in parts]
+    return Totals(
+        len(parts) + sum(one.properties for one in found),
+        sum(one.enum_values for one in found),
+        sum(one.characters for one in found) + sum(len(one.name) for one in parts),
+        1 + max((one.depth for one in found), default=0),
+    )
 
 
 def _defs(parts: Sequence[_Part]) -> dict[str, Schema]:
-    return {name: one for _, part, _ in parts for name, one in part.defs.items()}
+    return {name: inner for one in parts for name, inner in one.fragment.defs.items()}
 
 
 def _validator(parts: Sequence[_Part]) -> SchemaValidator:
     """One validator over the parts' own; null is let through where it stands for a default."""
-    fields = {}
+    fields: dict[str, Any] = {}
     definitions: dict[str, Any] = {}
-    for p, part, default in parts:
-        inner = part.core
-        if default is not REQUIRED and not part.nullable:
-            inner = core_schema.nullable_schema(inner)
-        fields[p.name] = core_schema.typed_dict_field(inner, required=default is REQUIRED)
-        definitions.update({one["ref"]: one for one in part.definitions})  # type: ignore[typeddict-item]
-    found: Any = core_schema.typed_dict_schema(fields, extra_behavior="forbid")
+    for one in parts:
+        inner: Any = one.fragment.core
+        if one.optional and not one.fragment.nullable:
+            inner = {"type": "nullable", "schema": inner}
+        fields[one.name] = {
+            "type": "typed-dict-field",
+            "schema": inner,
+            "required": not one.optional,
+        }
+        for definition in one.fragment.definitions:
+            definitions[cast("Any", definition)["ref"]] = definition
+    found: Any = {"type": "typed-dict", "fields": fields, "extra_behavior": "forbid"}
     if definitions:
-        found = core_schema.definitions_schema(found, list(definitions.values()))
+        found = {"type": "definitions", "schema": found, "definitions": list(definitions.values())}
     return SchemaValidator(found)
 
 
-def _check_size(who: str, schema: Schema) -> None:
+def _check_size(who: str, parts: Sequence[_Part], schema: Schema) -> None:
+    if sum(one.fragment.size + len(one.text or "") for one in parts) < limits.SCHEMA_BYTES // 4:
+        return  # translation adds words, but never so many
     if (size := len(to_json(schema))) > limits.SCHEMA_BYTES:
         raise DefinitionError(
             f"{who}: its schema has {size} bytes, at most {limits.SCHEMA_BYTES} are sent; "

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 from pydantic_core import from_json, to_json
 
@@ -22,7 +22,7 @@ Path = tuple[str | int, ...]
 def validate(
     validator: SchemaValidator, raw: bytes | str, *, closed: bool, most: int
 ) -> tuple[Any, tuple[str, ...]]:
-    """Validate JSON strictly; null below the top stands for the default where it means nothing else.
+    """Validate JSON strictly; a null that means nothing else stands for the default.
 
     Args:
         validator: What the JSON must fit.
@@ -33,7 +33,7 @@ def validate(
     Returns:
         The value and no problems, or problems.
     """
-    extra = "forbid" if closed else None
+    extra: Literal["forbid"] | None = "forbid" if closed else None
     try:
         return validator.validate_json(raw, strict=True, extra=extra), ()
     except ValueError as error:

@@ -1,8 +1,9 @@
 """A JSON Schema written by somebody else: checked and compiled once, then safe to validate with.
 
-What makes foreign schemas dangerous is refused or bounded before the first value is seen: references that
-lead out of the schema or in a circle, more nodes than a limit once references are followed (nothing is ever
-inlined), patterns that need backtracking. Patterns run on pydantic's linear engine instead of `re`.
+What makes foreign schemas dangerous is refused or bounded before the first value is seen:
+references that lead out of the schema or in a circle, more nodes than a limit once references are
+followed (nothing is ever inlined), patterns that need backtracking. Patterns run on pydantic's
+linear engine instead of `re`.
 """
 
 from __future__ import annotations
@@ -163,6 +164,7 @@ def _bad_reference(ref: str, schema: Schema, targets: dict[str, Any], at: str) -
     targets[ref] = found
 
 
+_ROOM: Final = 20 * limits.SCHEMA_DEPTH
 _APPLIED: Final = ("anyOf", "oneOf", "allOf")
 _APPLIED_ONE: Final = ("not", "if", "then", "else")
 
@@ -200,7 +202,7 @@ def _too_large(schema: Schema, targets: Mapping[str, Any]) -> Iterator[str]:
     sizes: dict[str, int] = {}
 
     def size(node: Any, room: int) -> int:
-        """Nodes, references followed; a recursion counts once. Stops counting far past the limit."""
+        """Nodes, references followed; a recursion counts once."""
         if not isinstance(node, dict) or room == 0:
             return 0 if room else limits.SCHEMA_NODES + 1
         total = 1
@@ -216,10 +218,7 @@ def _too_large(schema: Schema, targets: Mapping[str, Any]) -> Iterator[str]:
 
     if _depth(schema) > limits.SCHEMA_DEPTH:
         yield f"its schema is nested deeper than {limits.SCHEMA_DEPTH} levels"
-    elif (
-        size({k: v for k, v in schema.items() if k != "$defs"}, 20 * limits.SCHEMA_DEPTH)
-        > limits.SCHEMA_NODES
-    ):
+    elif size({k: v for k, v in schema.items() if k != "$defs"}, _ROOM) > limits.SCHEMA_NODES:
         yield f"its schema has more than {limits.SCHEMA_NODES} nodes, references followed"
 
 
@@ -246,7 +245,7 @@ _steps: Final[list[None]] = []
 
 @lru_cache(maxsize=1024)
 def _matcher(pattern: str) -> Callable[[str], bool]:
-    found = SchemaValidator({"type": "str", "pattern": pattern, "regex_engine": "rust-regex"})  # type: ignore[typeddict-unknown-key]
+    found = SchemaValidator({"type": "str", "pattern": pattern, "regex_engine": "rust-regex"})
     return found.isinstance_python
 
 
@@ -277,7 +276,7 @@ def _Validator() -> Any:  # noqa: N802  it stands for a class, made at first use
                 if _matcher(expression)(key):
                     yield from validator.descend(value, inner, path=key, schema_path=expression)
 
-    return extend(
+    return extend(  # type: ignore[no-untyped-call]
         Draft202012Validator,
         {"$ref": reference, "pattern": pattern, "patternProperties": pattern_properties},
     )

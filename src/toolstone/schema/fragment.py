@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import inspect
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from types import NoneType, UnionType
+from typing import TYPE_CHECKING, Any, Final, TypeVar, Union, cast, get_args, get_origin
 
 from pydantic import PydanticUserError, TypeAdapter
 from pydantic.errors import PydanticSchemaGenerationError
 from pydantic.json_schema import GenerateJsonSchema, PydanticJsonSchemaWarning
+from pydantic_core import to_json
 
 from toolstone.errors import DefinitionError
 from toolstone.schema.docstring import read_docstring
@@ -22,12 +24,14 @@ from toolstone.schema.nodes import admits_null
 from toolstone.schema.strict import Tight, tighten
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from pydantic.json_schema import JsonSchemaValue
     from pydantic_core import CoreSchema, core_schema
 
     from toolstone.schema.nodes import Schema
 
-__all__ = ["Fragment", "describe"]
+__all__ = ["Fragment", "describe", "renamed"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +46,10 @@ class Fragment:
     tight: Tight
     nullable: bool
     """Whether null is a value of its own."""
+    size: int
+    """Bytes of the schema and its definitions, about."""
+    hints: str
+    """What the translation says that the schema did not say in words."""
 
 
 def describe(annotation: Any) -> Fragment:
@@ -50,8 +58,10 @@ def describe(annotation: Any) -> Fragment:
     Raises:
         DefinitionError: JSON Schema or pydantic cannot describe it.
     """
+    if isinstance(annotation, type):
+        return _described(annotation, "")
     try:
-        return _described(annotation, repr(annotation))
+        return _described(annotation, repr(annotation))  # int | str == str | int, in other words
     except TypeError as error:
         if "unhashable" not in str(error):
             raise
@@ -59,13 +69,57 @@ def describe(annotation: Any) -> Fragment:
 
 
 @lru_cache(maxsize=4096)
-def _described(
-    annotation: Any, _spelled: str
-) -> Fragment:  # int | str == str | int, but reads otherwise
+def _described(annotation: Any, _spelled: str) -> Fragment:
     return _describe(annotation)
 
 
 def _describe(annotation: Any) -> Fragment:
+    core, definitions, schema, defs = _everyday(annotation) or _by_pydantic(annotation)
+    tight = tighten(schema, defs)
+    said, says = schema.get("description", ""), tight.schema.get("description", "")
+    return Fragment(
+        core,
+        definitions,
+        schema,
+        defs,
+        tight,
+        admits_null(schema, defs),
+        len(to_json([schema, defs])),
+        says.removeprefix(said).strip(),
+    )
+
+
+_Described = tuple["CoreSchema", tuple["CoreSchema", ...], "Schema", "dict[str, Schema]"]
+
+_SCALARS: Final[dict[Any, tuple[str, str]]] = {
+    str: ("str", "string"),
+    int: ("int", "integer"),
+    float: ("float", "number"),
+    bool: ("bool", "boolean"),
+}
+
+
+def _everyday(annotation: Any) -> _Described | None:
+    """What pydantic would say of scalars, `X | None` and `list[X]`, without asking it again."""
+    if annotation in _SCALARS and isinstance(annotation, type):
+        kind, name = _SCALARS[annotation]
+        return cast("CoreSchema", {"type": kind}), (), {"type": name}, {}
+    origin, arguments = get_origin(annotation), get_args(annotation)
+    if origin is list and len(arguments) == 1 and not isinstance(arguments[0], TypeVar):
+        part = describe(arguments[0])
+        core = cast("CoreSchema", {"type": "list", "items_schema": part.core})
+        return core, part.definitions, {"type": "array", "items": part.schema}, part.defs
+    others = [one for one in arguments if one is not NoneType]
+    if origin in {Union, UnionType} and len(others) == 1 and NoneType in arguments:
+        part = describe(others[0])
+        if part.nullable:
+            return None
+        core = cast("CoreSchema", {"type": "nullable", "schema": part.core})
+        return core, part.definitions, {"anyOf": [part.schema, {"type": "null"}]}, part.defs
+    return None
+
+
+def _by_pydantic(annotation: Any) -> _Described:
     try:
         core = TypeAdapter(annotation).core_schema
         with warnings.catch_warnings():
@@ -78,9 +132,30 @@ def _describe(annotation: Any) -> Fragment:
         ) from error
     defs = schema.pop("$defs", {})
     core, definitions = _lift(core)
-    return Fragment(
-        core, definitions, schema, defs, tighten(schema, defs), admits_null(schema, defs)
+    return core, definitions, schema, defs
+
+
+def renamed(part: Fragment, names: Mapping[str, str]) -> Fragment:
+    """The same with other names for its definitions, so that two of one name stand side by side."""
+    tight = replace(
+        part.tight,
+        schema=_refer(part.tight.schema, names),
+        defs={names.get(n, n): _refer(one, names) for n, one in part.tight.defs.items()},
     )
+    defs = {names.get(n, n): _refer(one, names) for n, one in part.defs.items()}
+    return replace(part, schema=_refer(part.schema, names), defs=defs, tight=tight)
+
+
+def _refer(node: Any, names: Mapping[str, str]) -> Any:
+    if isinstance(node, list):
+        return [_refer(one, names) for one in node]
+    if not isinstance(node, dict):
+        return node
+    ref = node.get("$ref")
+    if isinstance(ref, str):
+        name = ref.removeprefix("#/$defs/")
+        node = {**node, "$ref": f"#/$defs/{names.get(name, name)}"}
+    return {key: _refer(one, names) for key, one in node.items()}
 
 
 def _shown(annotation: Any) -> str:
@@ -94,7 +169,7 @@ def _lift(core: CoreSchema) -> tuple[CoreSchema, tuple[CoreSchema, ...]]:
 
 
 class _Generator(GenerateJsonSchema):
-    """Pydantic's generator, without filler: no titles but your own, docstrings read as docstrings."""
+    """Pydantic's generator without filler: no titles but your own, docstrings read as such."""
 
     def sort(self, value: JsonSchemaValue, parent_key: str | None = None) -> JsonSchemaValue:  # noqa: ARG002
         return value

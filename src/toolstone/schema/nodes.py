@@ -17,7 +17,6 @@ __all__ = ["Schema", "admits_null", "nullable", "pattern_problem", "resolve", "s
 Schema = dict[str, Any]
 
 NULL: Final[Schema] = {"type": "null"}
-_NAMES: Final = frozenset({"title", "description", "default", "examples", "deprecated", "$comment"})
 
 
 def resolve(node: Any, defs: Mapping[str, Any]) -> Any:
@@ -55,7 +54,7 @@ def admits_null(node: Any, defs: Mapping[str, Any], seen: frozenset[str] = froze
 
 def nullable(node: Schema) -> Schema:
     """The node, or null. What names and describes it stays outermost."""
-    names = {key: node[key] for key in ("title", "description") if key in node}
+    names: Schema = {key: node[key] for key in ("title", "description") if key in node}
     bare = {key: value for key, value in node.items() if key not in names}
     kind = bare.get("type")
     if set(bare) & {"enum", "const"}:
@@ -67,37 +66,34 @@ def nullable(node: Schema) -> Schema:
     return {"anyOf": [bare, NULL], **names}
 
 
-def describes_only(key: str) -> bool:
-    """Whether a keyword says something about a node without constraining it."""
-    return key in _NAMES
-
-
 def step(path: str, name: str) -> str:
     """The path of a property."""
     return f"{path}.{name}" if path else name
 
 
+_SHAPES: Final = {
+    **dict.fromkeys(("properties", "$defs", "patternProperties", "dependentSchemas"), "named"),
+    **dict.fromkeys(("items", "contains", "unevaluatedItems"), "items"),
+    **dict.fromkeys(("anyOf", "oneOf", "allOf", "prefixItems"), "listed"),
+    **dict.fromkeys(("additionalProperties", "propertyNames", "unevaluatedProperties"), "same"),
+    **dict.fromkeys(("not", "if", "then", "else"), "same"),
+}
+
+
 def children(node: Schema, path: str) -> Iterator[tuple[Any, str]]:
     """The nodes directly inside, each with its path."""
-    for keyword in ("properties", "$defs", "patternProperties", "dependentSchemas"):
-        inner = node.get(keyword)
-        if isinstance(inner, dict):
+    for keyword, inner in node.items():
+        shape = _SHAPES.get(keyword)
+        if shape is None:
+            continue
+        if shape == "named" and isinstance(inner, dict):
             for name, one in inner.items():
                 yield one, step(path, name)
-    for keyword in ("items", "contains", "unevaluatedItems"):
-        if isinstance(node.get(keyword), dict):
-            yield node[keyword], f"{path}[]"
-    for keyword in ("anyOf", "oneOf", "allOf", "prefixItems"):
-        for one in node.get(keyword, ()):
-            yield one, path
-    for keyword in (
-        "additionalProperties",
-        "propertyNames",
-        "unevaluatedProperties",
-        *("not", "if", "then", "else"),
-    ):
-        if isinstance(node.get(keyword), dict):
-            yield node[keyword], path
+        elif shape == "listed" and isinstance(inner, list):
+            for one in inner:
+                yield one, path
+        elif isinstance(inner, dict):
+            yield inner, f"{path}[]" if shape == "items" else path
 
 
 @lru_cache(maxsize=1024)
@@ -106,7 +102,7 @@ def pattern_problem(pattern: str) -> str | None:
     if len(pattern) > limits.PATTERN_CHARACTERS:
         return f"a pattern of {len(pattern)} characters is longer than {limits.PATTERN_CHARACTERS}"
     try:
-        SchemaValidator({"type": "str", "pattern": pattern, "regex_engine": "rust-regex"})  # type: ignore[typeddict-unknown-key]
+        SchemaValidator({"type": "str", "pattern": pattern, "regex_engine": "rust-regex"})
     except SchemaError as error:
         reason = str(error).strip().splitlines()[-1].removeprefix("error: ")
         return f"pattern {pattern!r} does not run on a linear engine ({reason})"

@@ -29,7 +29,7 @@ FINAL_ANSWER: Final = "final_answer"
 _NAMES: Final = re.compile(r"[^A-Za-z0-9_-]+")
 
 
-class OutputProblem(ValueError):
+class OutputProblem(ValueError):  # noqa: N818  it is told to the model, not raised to a caller
     """An answer that does not fit. Its text is not in the message.
 
     Attributes:
@@ -52,7 +52,7 @@ class OutputType(Generic[T]):
         reasons: Why it is not strict, or what was translated to make it so.
         instructions: What to tell a model that is only asked to follow; empty for plain text.
         tool: The tool that takes the answer, where there is no structured output; None for text.
-        wrapped: Whether the answer stands under the key `value`, since a schema's root is an object.
+        wrapped: Whether the answer stands under the key `value`: a schema's root is an object.
     """
 
     annotation: Any
@@ -70,7 +70,8 @@ class OutputType(Generic[T]):
         """Describe an output type.
 
         Args:
-            annotation: A Pydantic model, dataclass, TypedDict, union, list, scalar, Literal or `str`.
+            annotation: A Pydantic model, dataclass, TypedDict, union, list, scalar, `Literal`
+                or `str`.
             strict: Strict, not strict, or strict where that keeps Python's meaning.
 
         Raises:

@@ -1,9 +1,9 @@
 """An answer while it is still arriving: finished scalars, growing strings, and what is done.
 
-Each piece of text is read once. A scalar appears when the character after it has come, so that nobody
-sees `210000` on the way to `2100000`; so do strings that are one of a set (enum, date ...). Free strings
-grow. One `feed` costs the length of its text, plus a shallow copy of the containers that are still open
-and of the string that is growing: nothing finished is ever copied or walked again.
+Each piece of text is read once. A scalar appears when the character after it has come, so that
+nobody sees `210000` on the way to `2100000`; so do strings that are one of a set (enum, date ...).
+Free strings grow. One `feed` costs the length of its text, plus a shallow copy of the containers
+that are still open and of the string that is growing: nothing finished is copied or walked again.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from toolstone import limits
 from toolstone.schema.nodes import resolve
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from toolstone.schema.nodes import Schema
     from toolstone.schema.output import OutputType
@@ -84,8 +84,14 @@ _TEXT: Final = re.compile(r'[^"\\]*')
 _SCALAR: Final = re.compile(r"[^ \t\n\r,\]}]*")
 _NUMBER: Final = re.compile(r"-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?", re.ASCII)
 _ESCAPES: Final = {
-    '"': '"', "\\": "\\", "/": "/",
-    "b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t",
+    '"': '"',
+    "\\": "\\",
+    "/": "/",
+    "b": "\b",
+    "f": "\f",
+    "n": "\n",
+    "r": "\r",
+    "t": "\t",
 }
 _WORDS: Final[dict[str, bool | None]] = {"true": True, "false": False, "null": None}
 _ROOT: Final = ""
@@ -116,7 +122,7 @@ class PartialReader(Generic[T]):
         self._top: dict[str, Any] = {}
         self._stack: list[_Open] = []
         self._paths: list[str] = []
-        self._state = self._begin
+        self._state: Callable[[str, int], int] = self._begin
         self._tail = ""  # read again with the next piece: an escape, not yet whole
         self._pieces: list[str] = []
         self._grows = False
@@ -158,7 +164,7 @@ class PartialReader(Generic[T]):
         for level in reversed(self._stack):
             copied = level.holder.copy()
             if data is not None:
-                copied[level.key] = data  # type: ignore[index,call-overload]
+                copied[level.key] = data  # type: ignore[index]
             data = copied
         if data is None:
             data = self._top
@@ -178,8 +184,8 @@ class PartialReader(Generic[T]):
             return len(text)
         return self._open(self._top, self._root, _ROOT, at)
 
-    def _over(self, text: str, _at: int) -> int:
-        return len(text)
+    def _over(self, text: str, at: int) -> int:
+        return max(at, len(text))
 
     def _member(self, text: str, at: int) -> int:
         """At the beginning of a member, or the end of an empty container."""
@@ -366,7 +372,8 @@ def _read_escape(text: str, at: int) -> tuple[str, int] | None:
     rest = text[at + 6 : at + 12]
     if "\\u".startswith(rest[:2]) and len(rest) < len("\\uXXXX"):
         return None
-    second = int(rest[2:], 16) if rest.startswith("\\u") else 0
+    escaped = rest.startswith("\\u")
+    second = int(rest[-4:], 16) if escaped else 0
     if not 0xDC00 <= second < 0xE000:  # noqa: PLR2004  the low ones
         return "\ufffd", at + 6
     return chr(0x10000 + ((first - 0xD800) << 10) + (second - 0xDC00)), at + 12

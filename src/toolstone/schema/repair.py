@@ -1,4 +1,4 @@
-"""Finding the one JSON value in an answer: fences, prose and trailing junk are set aside, and said."""
+"""Finding the one JSON value in an answer: fences, prose and junk are set aside, and said."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def find_json(text: str) -> tuple[str, str | None, str | None]:
     """The JSON of an answer.
 
     Returns:
-        The JSON text, what was set aside (None if nothing), and why there is none (None if there is).
+        The JSON text, what was set aside (None: nothing), why there is none (None: there is one).
     """
     bare = text.strip("\ufeff \t\r\n")
     problem = find_problem(bare, limits.BODY_BYTES, root=None)

@@ -1,29 +1,30 @@
 """Strict mode that keeps Python's meaning.
 
-Strict decoding (responses-api.md §8.1) makes a model's arguments fit the schema by construction, but
-it knows less than Python: every property is required, and there are no maps, no tuples, no string
-lengths. So a schema is *translated*, and the translation is undone when the arguments come back.
+Strict decoding (responses-api.md §8.1) makes a model's arguments fit the schema by construction,
+but it knows less than Python: every property is required, and there are no maps, no tuples, no
+string lengths. So a schema is *translated*, and the translation is undone when arguments come back.
 
 Optional.  A parameter with a default may be left out in Python; in strict mode nothing may be left
     out. It becomes required and nullable, and null is read as "take the default": by the validator
     at the top, and below it by removing the key and letting Python's own default stand
-    (`arguments.py`, `output.py`). This keeps the meaning only if null meant nothing before. Of a
-    type that already admits None there are two cases. If its default *is* None, null and absence
-    mean the same, and it is merely made required. If it is anything else (`x: int | None = 5`, a
-    default factory, a key that may be missing), null would have two readings. That is an obstacle.
+    (`explain.py`). This keeps the meaning only if null meant nothing before. Of a type that already
+    admits None there are two cases. If its default *is* None, null and absence mean the same, and
+    it is merely made required. If it is anything else (`x: int | None = 5`, a default factory, a
+    key that may be missing), null would have two readings. That is an obstacle.
 
 Said elsewhere.  `minLength`, `maxLength`, `uniqueItems`, formats the service does not know: leaving
     them out admits more than Python does, never less, and arguments are validated here anyway.
     They move into the description, so that the model still reads them. A `oneOf` of a
-    discriminated union becomes `anyOf`: its branches exclude each other already. A tuple of one type
-    and fixed length becomes an array of that length. A `$ref` beside other keywords is wrapped.
+    discriminated union becomes `anyOf`: its branches exclude each other already. A tuple of one
+    type and fixed length becomes an array of that length. A `$ref` beside other keywords is
+    wrapped.
 
 Not sayable.  Free dicts, models that allow extra fields, mixed tuples, `Any`, patterns that need
     backtracking, and the size limits. No translation keeps these, so they are obstacles.
 
-`"auto"` chooses strict when there are no obstacles, and otherwise sends the schema as Python means it,
-not strict, with the obstacles as the reason. `True` refuses at definition. Either way the reasons are
-data on the tool: what stood in the way, or what was translated.
+`"auto"` chooses strict when there are no obstacles, and otherwise sends the schema as Python means
+it, not strict, with the obstacles as the reason. `True` refuses at definition. Either way the
+reasons are data on the tool: what stood in the way, or what was translated.
 """
 
 from __future__ import annotations
@@ -37,9 +38,9 @@ from toolstone.schema.lint import FORMATS, Totals, fragment_problems, measure
 from toolstone.schema.nodes import Schema, admits_null, nullable, step
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
-__all__ = ["Tight", "Wish", "decide", "optional", "tighten"]
+__all__ = ["UNSAID", "Tight", "Wish", "decide", "optional", "tighten", "under"]
 
 Wish = bool | Literal["auto"]
 """What is asked for: strict, not strict, or strict where it keeps the meaning."""
@@ -98,28 +99,35 @@ def tighten(schema: Schema, defs: Mapping[str, Schema]) -> Tight:
     )
 
 
-_MISSING: Final = object()
+UNSAID: Final = object()
+"""Stands where a default is not known, or not to be shown."""
 
 
 def optional(
-    loose: Any, tight: Schema, defs: Mapping[str, Any], path: str
+    tight: Schema, default: Any, path: str, *, null_is_a_value: bool
 ) -> tuple[Schema, str | None, str | None]:
-    """An optional property made required: its schema, what was changed, and what stands in the way."""
-    default = loose.get("default", _MISSING) if isinstance(loose, dict) else _MISSING
-    if not admits_null(loose, defs):
+    """An optional property made required.
+
+    Args:
+        tight: Its schema, translated.
+        default: Its default as JSON, or `UNSAID`.
+        path: Where it stands.
+        null_is_a_value: Whether its type admits null.
+
+    Returns:
+        Its schema, what was changed, and what stands in the way.
+    """
+    if not null_is_a_value:
         return _with_default(nullable(tight), default), f"{path}: null stands for the default", None
     if default is None:
         return tight, f"{path}: required, since null is its default", None
-    shown = "absent" if default is _MISSING else _shown(default)
-    return (
-        tight,
-        None,
-        f"{path}: null is a value of its own and the default is {shown}, so null cannot stand for it",
-    )
+    shown = "absence" if default is UNSAID else _shown(default)
+    reason = f"null is a value of its own, so it cannot stand for the default ({shown})"
+    return tight, None, f"{path}: {reason}"
 
 
 def _with_default(node: Schema, default: Any) -> Schema:
-    shown = "" if default is _MISSING or default is None else _shown(default)
+    shown = "" if default is UNSAID or default is None else _shown(default)
     if not shown or len(shown) > SHOWN_DEFAULT:
         return node
     return _saying(node, f"Null means {shown}.")
@@ -206,7 +214,12 @@ class _Translation:
             where = step(path, name)
             tight = self.node(inner, where)
             if name not in needed:
-                tight, changed, obstacle = optional(inner, tight, self.defs, where)
+                tight, changed, obstacle = optional(
+                    tight,
+                    inner.get("default", UNSAID) if isinstance(inner, dict) else UNSAID,
+                    where,
+                    null_is_a_value=admits_null(inner, self.defs),
+                )
                 self.changed += [changed] if changed else []
                 self.obstacles += [obstacle] if obstacle else []
             properties[name] = tight
@@ -231,14 +244,8 @@ def _length(least: int | None, most: int | None) -> str:
     return f"At most {most} characters." if not least else f"{least} to {most} characters."
 
 
-def combined(parts: Sequence[tuple[str, Tight]]) -> tuple[list[str], list[str]]:
-    """The changes and obstacles of several schemas, each under its name."""
-    changed = [_under(name, text) for name, tight in parts for text in tight.changed]
-    obstacles = [_under(name, text) for name, tight in parts for text in tight.obstacles]
-    return changed, obstacles
-
-
-def _under(name: str, text: str) -> str:
+def under(name: str, text: str) -> str:
+    """A reason of a part, told of the whole."""
     if text.startswith("type "):  # of a definition: its name says where
         return text
     if text.startswith("the value: "):

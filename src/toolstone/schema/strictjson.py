@@ -1,8 +1,8 @@
 """The strict JSON boundary: one whole JSON object and nothing else, or the exact reason why not.
 
-Two readers. The quick one is a C scanner that sees what pydantic's does not mind: NaN, duplicate keys,
-numbers out of range. Whatever it stumbles over goes to the slow one, which walks the text once without
-recursion and says what is wrong, and where.
+Two readers. The quick one is a C scanner that sees what pydantic's does not mind: NaN, duplicate
+keys, numbers out of range. Whatever it stumbles over goes to the slow one, which walks the text
+once without recursion and says what is wrong, and where.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import re
 from json.scanner import make_scanner
-from typing import TYPE_CHECKING, Any, Final, NoReturn
+from typing import TYPE_CHECKING, Any, Final, NoReturn, cast
 
 from toolstone import limits
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 __all__ = ["JSONProblem", "check_object", "clean_name", "find_problem"]
 
 
-class JSONProblem(ValueError):
+class JSONProblem(ValueError):  # noqa: N818  it becomes a sentence for the model
     """Text that is not the JSON it should be; the message is one sentence with place and reason."""
 
 
@@ -40,7 +40,7 @@ def _no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 _scan: Final[Callable[[str, int], tuple[Any, int]]] = make_scanner(
-    json.JSONDecoder(object_pairs_hook=_no_duplicates, parse_constant=_no_constant)
+    cast("Any", json.JSONDecoder(object_pairs_hook=_no_duplicates, parse_constant=_no_constant))
 )
 _search_big: Final = re.compile(r"\d{300}|[eE]\+?\d\d\d").search
 _WHITE: Final = " \t\n\r"
@@ -210,9 +210,8 @@ class _Walk:
             self._bad_string()
         said = found[0]
         value: str = json.loads(said) if "\\" in said else said[1:-1]
-        if not said.isascii() or "\\u" in said:
-            if _SURROGATE.search(value):
-                self._fail("a lone surrogate is not a character")
+        if not value.isascii() and _SURROGATE.search(value):
+            self._fail("a lone surrogate is not a character")
         self.at = found.end()
         return value
 

@@ -1,8 +1,8 @@
 """The batch: calls run side by side, each in one task, and come home one by one.
 
-Only the caller's task tells what happened. A call's task puts its result in a list and wakes the caller,
-who hands on everything that came in since the last time. One timer serves the whole batch, and it is set
-only when the caller really has to wait: a batch that ends at once pays for none.
+Only the caller's task tells what happened. A call's task puts its result in a list and wakes the
+caller, who hands on everything that came in since the last time. One timer serves the whole batch,
+and it is set only when the caller really has to wait: a batch that ends at once pays for none.
 """
 
 from __future__ import annotations
@@ -61,9 +61,9 @@ async def call_all(
         sleep: How a retry waits.
 
     Raises:
-        BaseException: A fatal one; `KeyboardInterrupt` or `SystemExit` of a tool, at once; what `tell`
-            raises; `CancelledError` if the caller is cancelled. Calls that had not come home by then
-            are cancelled first, and those that came home are told.
+        BaseException: A fatal one; `KeyboardInterrupt` or `SystemExit` of a tool, at once; what
+            `tell` raises; `CancelledError` if the caller is cancelled. Calls that had not come home
+            by then are cancelled first, and those that came home are told.
     """
     if batch:
         await _Batch(batch, concurrency, fatal, sleep).run(tell)

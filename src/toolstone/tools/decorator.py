@@ -1,4 +1,4 @@
-"""`@tool`: attaches policy to a function and returns the same function, still callable and typed."""
+"""`@tool` attaches policy to a function and returns the same function, callable and typed."""
 
 from __future__ import annotations
 

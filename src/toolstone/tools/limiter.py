@@ -1,4 +1,4 @@
-"""At most n at once of one resource: in the process, across calls, runs, threads and event loops."""
+"""At most n at once of one resource in the process, across runs, threads and event loops."""
 
 from __future__ import annotations
 

@@ -57,7 +57,7 @@ class Policy:
             raise DefinitionError(f'strict={self.strict!r}: give True, False or "auto"')
         if self.serial and self.limit is not None:
             raise DefinitionError(
-                "serial=True and limit= together: serial is a limit of 1 of the tool's own; give one"
+                "serial=True and limit=: serial is a limit of 1 of the tool's own; give one of them"
             )
         gate = Gate(1) if self.serial else self.limit.gate if self.limit else None
         object.__setattr__(self, "gate", gate)

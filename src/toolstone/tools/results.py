@@ -1,4 +1,4 @@
-"""What a tool returns, and what the model is told of it.
+r"""What a tool returns, and what the model is told of it.
 
 | returned                                   | told                                                |
 |--------------------------------------------|-----------------------------------------------------|
@@ -13,22 +13,23 @@
 | NaN, infinity                              | failure: JSON cannot say it                         |
 | exception, coroutine, generator, any other object, a cycle | failure: names the type, no address |
 
-Text longer than the limit is cut, with a marker and the true size. Lone surrogates are written as visible
-escapes (`\\ud800`), since no request can carry them.
+Text longer than the limit is cut, with a marker and the true size. Lone surrogates are written as
+visible escapes (`\ud800`), since no request can carry them.
 """
 
 from __future__ import annotations
 
 import base64
 import dataclasses
-import datetime
+import datetime as dt
 import enum
 import json
 import math
 import mimetypes
 import re
 from collections import deque
-from collections.abc import Mapping, Set
+from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import PurePath
@@ -48,7 +49,7 @@ Told = str | list[dict[str, Any]]
 """Text, or content parts (responses-api.md §4.3)."""
 
 
-class ResultProblem(ValueError):
+class ResultProblem(ValueError):  # noqa: N818  it becomes a sentence for the model
     """A tool returned something that has no form a model could read."""
 
 
@@ -108,7 +109,7 @@ def render_result(value: Any, most: int = limits.TOOL_RESULT_BYTES) -> Told:
     if kind is str:
         return value if value.isascii() and len(value) <= most else _fit(value, most)
     if kind in _AS_IS:
-        return _encode(value)
+        return to_json(value).decode()
     if kind is float and value - value == 0:  # finite
         return repr(value)
     if kind is dict:
@@ -211,16 +212,16 @@ def _rarer(value: Any, room: int) -> Any:  # noqa: PLR0911  the table is a table
             return _decimal(value)
         case UUID() | PurePath():
             return str(value)
-        case datetime.date() | datetime.time():
+        case dt.date() | dt.time():
             return value.isoformat()
-        case datetime.timedelta():
+        case dt.timedelta():
             return to_jsonable_python(value)
         case _:
             return _composite(value, room)
 
 
 def _composite(value: Any, room: int) -> Any:
-    if isinstance(value, Set):
+    if isinstance(value, AbstractSet):
         return sorted((_plain(one, room - 1) for one in value), key=to_json)
     if hasattr(type(value), "__pydantic_serializer__"):
         return _plain(type(value).__pydantic_serializer__.to_python(value, mode="json"), room - 1)

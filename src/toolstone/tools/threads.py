@@ -1,9 +1,9 @@
 """The threads that blocking tools run on: ours, at most 64, and never in the way of the exit.
 
-Daemon threads, since a tool that hangs must not keep the process alive; started when there is work and
-nobody idle; shared by all event loops; forgotten by a forked child. A call that nobody waits for any
-more (it timed out, or the run was cancelled) cannot be stopped. Its thread is *abandoned*: counted, and
-replaced as long as there are no more than 64 such.
+Daemon threads, since a tool that hangs must not keep the process alive; started when there is
+work and nobody idle; shared by all event loops; forgotten by a forked child. A call that nobody
+waits for any more (it timed out, or the run was cancelled) cannot be stopped. Its thread is *abandoned*:
+counted, and replaced as long as there are no more than 64 such.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import asyncio
 import os
 import threading
 from collections import deque
+from contextlib import suppress
 from contextvars import Context, copy_context
 from typing import TYPE_CHECKING, Any, Final
 
@@ -55,10 +56,8 @@ class _Job:
         finally:
             if self.ended is not None:
                 self.ended()
-        try:
+        with suppress(RuntimeError):  # the loop is closed: nobody waits
             self.loop.call_soon_threadsafe(_deliver, self.future, value, error)
-        except RuntimeError:  # the loop is closed: nobody waits
-            pass
 
 
 def _deliver(
@@ -156,7 +155,7 @@ async def run_in_thread(
         ended: Called, on some thread, when the function has really ended or will never begin.
 
     Raises:
-        BaseException: What the function raised. If the caller is cancelled, the thread is abandoned.
+        BaseException: What the function raised. Of a cancelled caller the thread is abandoned.
     """
     job = _Job(function, arguments, ended)
     pool = _pool()

@@ -148,14 +148,14 @@ class Tool:
         Args:
             name: What the model calls it.
             parameters: JSON Schema (draft 2020-12) of the arguments object; references stay inside.
-            invoke: Called with the arguments as a dict, and with the `ToolContext` if it has a second
+            invoke: Called with the arguments as a dict, and the `ToolContext` if it has a second
                 parameter; async or not. None: the call waits to be settled.
             description: What the model is told.
             strict: Whether the schema is sent as strict; it is sent as it is, never translated.
             policy: How calls are made.
 
         Raises:
-            DefinitionError: The schema is invalid, not safe to validate with, or not strict as asked.
+            DefinitionError: The schema is invalid, unsafe to validate with, or not strict as asked.
         """
         from toolstone.tools.handwritten import handwritten  # noqa: PLC0415  jsonschema loads there
 

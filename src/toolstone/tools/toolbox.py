@@ -144,9 +144,9 @@ def gather(
     origins: dict[str, str] = {}
     filters: _Filters = {}
     for given in tools:
-        box = isinstance(given, Toolbox)
-        origin = f"toolbox {given.name!r}" if isinstance(given, Toolbox) else f"{name!r}"
-        for one in given if isinstance(given, Toolbox) else (Tool.of(given),):
+        box = given if isinstance(given, Toolbox) else None
+        origin = f"{name!r}" if box is None else f"toolbox {box.name!r}"
+        for one in (Tool.of(given),) if not isinstance(given, Toolbox) else given:
             if one.name in found:
                 raise DefinitionError(
                     f"two tools are named {one.name!r}: one from {origins[one.name]}, one from "
@@ -154,6 +154,6 @@ def gather(
                 )
             found[one.name] = one
             origins[one.name] = origin
-        if box:
-            filters |= given._filters
+        if box is not None:
+            filters |= box._filters  # noqa: SLF001  a function of this class's own file
     return found, filters
