@@ -130,7 +130,7 @@ class Agent(Rulings, Generic[Output]):
     @property
     def tools(self) -> tuple[Tool, ...]:
         """The tools that are offered now."""
-        return tuple(self._shop.toolbox)
+        return self._shop.toolbox.offered()
 
     @property
     def output(self) -> OutputType[Output]:

@@ -170,19 +170,20 @@ class FunctionCall(_Raw):
     @property
     def call_id(self) -> str:
         """The wire's id of the call: echoed, never trusted."""
-        return str(self.raw.get("call_id", ""))
+        found = self.raw.get("call_id")
+        return found if type(found) is str else ""
 
     @property
     def name(self) -> str:
         """The function's name as the model wrote it."""
         found = self.raw.get("name")
-        return found if isinstance(found, str) else ""
+        return found if type(found) is str else ""
 
     @property
     def arguments(self) -> str:
         """The arguments as the model wrote them."""
         found = self.raw.get("arguments")
-        return found if isinstance(found, str) else ""
+        return found if type(found) is str else ""
 
 
 class FunctionCallOutput(_Raw):
@@ -242,7 +243,7 @@ def parse_item(raw: JSON) -> Item:
     kind = raw.get("type")
     if kind is None and "role" in raw:
         return Message({"type": "message", **raw})  # Open Responses refuses a message without type
-    return _TYPES.get(kind, Other)(raw) if isinstance(kind, str) else Other(raw)
+    return _TYPES.get(kind, Other)(raw) if type(kind) is str else Other(raw)
 
 
 def user(content: str | Sequence[JSON]) -> Message:

@@ -76,8 +76,9 @@ def judge(status: str, reason: str | None, items: Sequence[Item]) -> Verdict:
 
 
 def _judge_completed(items: Sequence[Item]) -> Verdict:
-    if any(needs_answer(item) for item in items):
-        return "calls"
+    for item in items:
+        if needs_answer(item):
+            return "calls"
     messages = [item for item in items if type(item) is Message]
     if any(message.text for message in messages):
         return "complete"

@@ -44,7 +44,7 @@ class Usage:
     @classmethod
     def parse(cls, raw: Mapping[str, Any] | None) -> Usage:
         """Read a response's `usage`; what is absent, null, negative or no number counts as 0."""
-        if not isinstance(raw, dict):
+        if type(raw) is not dict:
             return cls(requests=1)
         ins, outs = raw.get("input_tokens_details"), raw.get("output_tokens_details")
         return cls(
@@ -58,5 +58,5 @@ class Usage:
 
 
 def _count(raw: object, key: str) -> int:
-    found = raw.get(key) if isinstance(raw, dict) else None
+    found = raw.get(key) if type(raw) is dict else None
     return found if type(found) is int and found > 0 else 0

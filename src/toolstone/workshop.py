@@ -102,10 +102,11 @@ class Workshop(Generic[Output]):
         profile = getattr(model, "profile", _PLAIN)
         final = self.output.tool is not None and profile.output == "tool"
         toolbox = self.toolbox if wish.tools is None else Toolbox(wish.tools)
+        offer = self._offer(toolbox, final=final)
         return Plan(
             model=model,
             output=self.output,
-            offer=lambda: self._offer(toolbox, final=final),
+            offer=lambda: offer if toolbox.fixed else self._offer(toolbox, final=final),
             instructions=await self._instruct(run_id, wish),
             settings=self.settings | wish.settings,
             budget=wish.budget or self.budget,
@@ -157,7 +158,7 @@ class Workshop(Generic[Output]):
 
     def _offer(self, toolbox: Toolbox, *, final: bool) -> Offer:
         """The tools of this turn; the same object as long as they are the same."""
-        tools = tuple(toolbox)
+        tools = toolbox.offered()
         key = (final, *map(id, tools))
         found = self._offers.get(key)
         if found is None:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, assert_never
 from toolstone import limits
 from toolstone.errors import ServiceError
 from toolstone.events import Answered, Asked, Finished, Noted, Returned, Said, Started
+from toolstone.items import CallKey
 from toolstone.runs.steps import (
     Answer,
     Ask,
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from toolstone.events import Delta, Ruled
-    from toolstone.items import CallKey
     from toolstone.outcomes import Outcome
     from toolstone.ports import Response
     from toolstone.runs.budget import Purse
@@ -49,7 +49,7 @@ spending: ContextVar[Purse | None] = ContextVar("toolstone_spending", default=No
 class Rig:
     """What the loop needs besides plan and run: where to write, what is left, who may stop it."""
 
-    __slots__ = ("cancel", "clock", "exchanges", "journal", "purse")
+    __slots__ = ("cancel", "clock", "exchanges", "journal", "offer", "purse")
 
     def __init__(
         self,
@@ -62,6 +62,7 @@ class Rig:
         self.purse = purse
         self.cancel = cancel
         self.clock = clock
+        self.offer: Offer | None = None
         self.exchanges: list[tuple[bytes, bytes]] = []
 
     def keep(self, response: Response) -> None:
@@ -85,7 +86,9 @@ async def drive(plan: Plan[Any], run: Run, rig: Rig) -> Stop | Wait:
 
 async def advance(plan: Plan[Any], run: Run, rig: Rig) -> Stop | Wait | None:
     """One turn of the loop; None if there is more to do."""
-    offer = plan.offer()
+    if rig.offer is None or not run.open:
+        rig.offer = plan.offer()  # once a turn: what was offered is what may be called
+    offer = rig.offer
     step = next_step(plan, run, offer, rig.purse, rig.clock())
     match step:
         case Ask():
@@ -226,12 +229,18 @@ def _ruled(key: CallKey, ruled: Ruled) -> Returned:
 
 
 def _pending(
-    plan: Plan[Any], call: CallState, offer: Offer, rig: Rig, left: BudgetLeft | None
+    plan: Plan[Any], call: CallState, offer: Offer, rig: Rig, left: BudgetLeft
 ) -> Pending:
-    context = ToolContext(rig.journal.run.id, call.key, plan.deps, rig.cancel, left)
-    return Pending(call.key, offer.tools[call.name], call.bound, context)
+    tool = offer.tools[call.name]
+    context = _NO_CONTEXT
+    if tool.wants_context:
+        context = ToolContext(rig.journal.run.id, call.key, plan.deps, rig.cancel, left)
+    return Pending(call.key, tool, call.bound, context)
 
 
-def _budget_left(rig: Rig) -> BudgetLeft | None:
+_NO_CONTEXT = ToolContext("", CallKey(0, 0), None)
+
+
+def _budget_left(rig: Rig) -> BudgetLeft:
     left = rig.purse.left(rig.clock())
     return BudgetLeft(left.requests, left.tokens, left.seconds, left.dollars)

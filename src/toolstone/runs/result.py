@@ -182,7 +182,7 @@ def _tool_call(call: CallState, waiting: Mapping[CallKey, str]) -> ToolCall:
         call.arguments,
         None if returned is None else returned.output,
         returned is not None and returned.failed,
-        waiting.get(call.key, "returned"),
+        waiting[call.key] if call.key in waiting else "returned",
     )
 
 

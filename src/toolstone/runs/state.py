@@ -142,7 +142,10 @@ class Run:
                 self._add_answered(fact)
             case Started(calls=keys):
                 for key in keys:
-                    self._add_started(key)
+                    call = self.find(key)
+                    if call is not None:
+                        call.started = True
+                        call.ruling = None  # it is used up: "run it again" is said once
             case Returned() as fact:
                 self._add_returned(fact)
             case Ruled(call=key) as fact:
@@ -202,13 +205,6 @@ class Run:
             self.open = [CallState(CallKey(number, n), item) for n, item in enumerate(wanted)]  # type: ignore[arg-type]  # needs_answer admits these two alone
             self.calls.extend(self.open)
 
-    def _add_started(self, key: CallKey) -> None:
-        call = self.find(key)
-        if call is not None:
-            call.started = True
-            if call.ruling is not None and call.ruling.ruling == "again":
-                call.ruling = None  # "run it again" is said once
-
     def _add_returned(self, fact: Returned) -> None:
         if fact.usage is not None:
             self.spent += fact.usage
@@ -246,9 +242,11 @@ class Run:
 
     def find(self, key: CallKey) -> CallState | None:
         """The open call of this key; None if there is none."""
-        if not self.open or self.open[0].key.response != key.response:
+        try:
+            call = self.open[key.position]
+        except IndexError:
             return None
-        return self.open[key.position] if key.position < len(self.open) else None
+        return call if call.key == key else None
 
 
 def fold(records: Iterable[Record], session: str = "") -> Run:

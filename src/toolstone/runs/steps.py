@@ -128,17 +128,16 @@ def may_run(call: CallState, offer: Offer) -> bool:
     if tool is None:
         return not call.started  # an unknown name is answered; a tool that is gone is not guessed
     if call.started:
-        return tool.repeatable
-    return not (tool.deferred or _needs_approval(call, tool))
+        return tool.policy.repeatable
+    return not (tool.deferred or (tool.policy.approve and _needs_approval(call, tool)))
 
 
 def _needs_approval(call: CallState, tool: Any) -> bool:
-    if not tool.approve:
-        return False
     problem = read_arguments(call, tool)
     if problem is not None:
         return False  # it will be answered, not run
-    return tool.approve is True or bool(tool.approve(call.bound.arguments))
+    approve = tool.policy.approve
+    return approve is True or bool(approve(call.bound.arguments))
 
 
 def read_arguments(call: CallState, tool: Any) -> str | None:
@@ -155,10 +154,10 @@ def _clash(calls: Sequence[CallState]) -> str | None:
     """Calls that cannot be told apart on the wire cannot be answered."""
     seen = set()
     for call in calls:
-        name = call.item.raw.get("call_id")
         if type(call.item) is not FunctionCall:
             continue
-        if not isinstance(name, str) or not 1 <= len(name) <= limits.CALL_ID_CHARACTERS:
+        name = call.item.call_id
+        if not 1 <= len(name) <= limits.CALL_ID_CHARACTERS:
             return (
                 f"call {call.key} has a call_id that is not 1 to "
                 f"{limits.CALL_ID_CHARACTERS} characters of text; nothing was executed"
@@ -263,7 +262,7 @@ def _loop_step(run: Run, offer: Offer) -> Step | None:
 
 def _countable(turn: list[tuple[str, str]], offer: Offer) -> list[tuple[str, str]]:
     tools = offer.tools
-    return [call for call in turn if not (call[0] in tools and tools[call[0]].repeatable)]
+    return [call for call in turn if not (call[0] in tools and tools[call[0]].policy.repeatable)]
 
 
 def _repeats(turns: list[list[tuple[str, str]]], period: int) -> bool:
