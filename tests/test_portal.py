@@ -162,3 +162,15 @@ def test_ctrl_c_cancels_the_run_and_then_raises():
         [sys.executable, "-c", INTERRUPTED], capture_output=True, text=True, timeout=30
     )
     assert (done.stdout, done.stderr) == ("interrupted [True]\n", "")
+
+
+def test_a_tool_that_exits_ends_the_run_and_not_the_portal():
+    def leave() -> None:
+        sys.exit(3)
+
+    with pytest.raises(SystemExit):
+        agent(call("leave"), tools=[leave]).run_sync("go")
+    with agent(call("leave"), tools=[leave]).stream_sync("go") as stream:
+        with pytest.raises(SystemExit):
+            stream.result()
+    assert agent("still works").run_sync("go").output == "still works"

@@ -34,7 +34,12 @@ class _Portal:
 
     def _serve(self) -> None:
         asyncio.set_event_loop(self.loop)
-        self.loop.run_forever()
+        while True:
+            try:
+                self.loop.run_forever()
+            except (KeyboardInterrupt, SystemExit):
+                continue  # a tool raised it; its task has it, and so has whoever waits for that
+            return
 
 
 _lock = threading.Lock()

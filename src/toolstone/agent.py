@@ -303,9 +303,7 @@ class Agent(Rulings, Generic[Output]):
         rig.purse.spend(run.used, run.requests)
         return await conduct(plan, run, rig, advance)
 
-    def advance_sync(
-        self, session: str, **options: Unpack[ResumeOptions]
-    ) -> Result[Output] | None:
+    def advance_sync(self, session: str, **options: Unpack[ResumeOptions]) -> Result[Output] | None:
         """`advance`, blocking."""
         return block(self.advance, session, **options)
 

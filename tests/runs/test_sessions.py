@@ -259,3 +259,12 @@ async def test_a_queue_worker_advances_a_session_one_turn_at_a_time(ledger):
         if result is None and turn == turns[0]:
             assert await Agent(Scripted(), tools=[pay], ledger=ledger).advance("s") is None
     assert (result.output, done, paid) == ("done", [1, 1, 0], [1])
+
+
+async def test_an_approval_predicate_that_fails_asks_a_person(ledger):
+    @tool(approve=lambda arguments: arguments["nothing"])
+    def act() -> None:
+        """Act."""
+
+    waiting = await Agent(Scripted(call("act")), tools=[act], ledger=ledger).run("go", session="s")
+    assert waiting.waiting[0].state == "approval"

@@ -93,6 +93,7 @@ def tasks() -> int:
 
         loop.set_task_factory(factory)
         await agent.run("add them up")
+        loop.set_task_factory(None)
 
     asyncio.run(main())
     return made

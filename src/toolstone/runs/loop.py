@@ -49,7 +49,7 @@ spending: ContextVar[Purse | None] = ContextVar("toolstone_spending", default=No
 class Rig:
     """What the loop needs besides plan and run: where to write, what is left, who may stop it."""
 
-    __slots__ = ("cancel", "clock", "exchanges", "journal", "offer", "purse")
+    __slots__ = ("cancel", "clock", "exchanges", "journal", "kept_bytes", "offer", "purse")
 
     def __init__(
         self,
@@ -64,11 +64,18 @@ class Rig:
         self.clock = clock
         self.offer: Offer | None = None
         self.exchanges: list[tuple[bytes, bytes]] = []
+        self.kept_bytes = 0
 
     def keep(self, response: Response) -> None:
         """Keep the exact bodies of the last exchanges, within bounds."""
         self.exchanges.append((response.sent, response.received))
-        del self.exchanges[: -limits.KEPT_EXCHANGES]
+        self.kept_bytes += len(response.sent) + len(response.received)
+        while (
+            len(self.exchanges) > limits.KEPT_EXCHANGES
+            or self.kept_bytes > limits.KEPT_EXCHANGE_BYTES
+        ):
+            sent, received = self.exchanges.pop(0)
+            self.kept_bytes -= len(sent) + len(received)
 
 
 async def drive(plan: Plan[Any], run: Run, rig: Rig) -> Stop | Wait:
@@ -228,9 +235,7 @@ def _ruled(key: CallKey, ruled: Ruled) -> Returned:
             return Returned(key, explain_denied(str(ruled.output)), failed=True, how="denied")
 
 
-def _pending(
-    plan: Plan[Any], call: CallState, offer: Offer, rig: Rig, left: BudgetLeft
-) -> Pending:
+def _pending(plan: Plan[Any], call: CallState, offer: Offer, rig: Rig, left: BudgetLeft) -> Pending:
     tool = offer.tools[call.name]
     context = _NO_CONTEXT
     if tool.wants_context:

@@ -133,11 +133,15 @@ def may_run(call: CallState, offer: Offer) -> bool:
 
 
 def _needs_approval(call: CallState, tool: Any) -> bool:
+    """A predicate that fails decides nothing: a person is asked."""
     problem = read_arguments(call, tool)
     if problem is not None:
         return False  # it will be answered, not run
     approve = tool.policy.approve
-    return approve is True or bool(approve(call.bound.arguments))
+    try:
+        return approve is True or bool(approve(call.bound.arguments))
+    except Exception:  # noqa: BLE001  it is the user's code
+        return True
 
 
 def read_arguments(call: CallState, tool: Any) -> str | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from contextlib import aclosing
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from toolstone import limits
@@ -153,9 +154,10 @@ class RunStream(Generic[Output]):
         Raises:
             RunError: At the end, when the run did not complete.
         """
-        async for batch in self.batches():
-            for event in batch:
-                yield event
+        async with aclosing(self.batches()) as batches:
+            async for batch in batches:
+                for event in batch:
+                    yield event
 
     async def text(self) -> AsyncGenerator[str, None]:
         """The model's text as it grows, of all turns.
@@ -166,20 +168,21 @@ class RunStream(Generic[Output]):
             RunError: At the end, when the run did not complete.
         """
         shown = False
-        async for event in self.events():
-            match event:
-                case TextDelta(text=text):
-                    shown = True
-                    yield text
-                case Retrying() if shown:
-                    raise DroppedError(
-                        "the answer broke off and was begun anew; what was shown of it is void. "
-                        "Use events(), which tells of it, or result()"
-                    )
-                case Answered():
-                    shown = False
-                case _:
-                    pass
+        async with aclosing(self.events()) as events:
+            async for event in events:
+                match event:
+                    case TextDelta(text=text):
+                        shown = True
+                        yield text
+                    case Retrying() if shown:
+                        raise DroppedError(
+                            "the answer broke off and was begun anew; what was shown of it is "
+                            "void. Use events(), which tells of it, or result()"
+                        )
+                    case Answered():
+                        shown = False
+                    case _:
+                        pass
 
     async def partials(self) -> AsyncGenerator[Partial[Output], None]:
         """The output as it grows: strings may still grow, other scalars appear when closed.
@@ -192,18 +195,20 @@ class RunStream(Generic[Output]):
         from toolstone.schema.partial import PartialReader  # noqa: PLC0415  only for who asks
 
         reader = PartialReader(self._output)
-        async for event in self.events():
-            match event:
-                case TextDelta(text=text) if self._final_tool is None:
-                    grown = reader.feed(text)
-                case ArgumentsDelta(text=text, name=name) if name == self._final_tool:
-                    grown = reader.feed(text)
-                case Asked() | Retrying():
-                    reader, grown = PartialReader(self._output), None
-                case _:
-                    continue
-            if grown is not None:
-                yield grown
+        async with aclosing(self.events()) as events:
+            async for event in events:
+                grown = None
+                match event:
+                    case TextDelta(text=text) if self._final_tool is None:
+                        grown = reader.feed(text)
+                    case ArgumentsDelta(text=text, name=name) if name == self._final_tool:
+                        grown = reader.feed(text)
+                    case Asked() | Retrying():
+                        reader = PartialReader(self._output)
+                    case _:
+                        pass
+                if grown is not None:
+                    yield grown
 
     async def result(self) -> Result[Output]:
         """Read what is left, and give what `run` would have given.
