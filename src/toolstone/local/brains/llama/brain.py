@@ -20,12 +20,11 @@ from toolstone.local.brain import (
 from toolstone.local.brains.llama.choose import (
     Planned,
     best_call,
-    fills,
-    own_words,
     plan_calls,
 )
 from toolstone.local.brains.llama.engine import Engine
 from toolstone.local.brains.llama.fill import Filler, is_valid
+from toolstone.local.brains.llama.fit import fills, own_words
 from toolstone.local.brains.llama.grammar import (
     InexpressibleError,
     answer_grammar,
@@ -39,7 +38,7 @@ from toolstone.local.brains.llama.prompts import (
     extraction_prompt,
     facts_prompt,
 )
-from toolstone.local.weights import model_file
+from toolstone.local.weights import NAME, model_file
 
 __all__ = ["Llama"]
 
@@ -57,13 +56,14 @@ class Llama:
 
     Args:
         model: The GGUF file; the pinned small model, fetched once, if not given.
+        name: What it answers to; the file's own name if not given.
 
     Raises:
         ConfigError: The extra is missing, or there is no model file and it cannot be fetched.
     """
 
-    def __init__(self, model: Path | None = None) -> None:
-        self.models: Sequence[str] = ("smollm2",) if model is None else (model.stem,)
+    def __init__(self, model: Path | None = None, *, name: str | None = None) -> None:
+        self.models: Sequence[str] = (name or (model.stem if model else NAME),)
         self._engine = Engine(model_file() if model is None else model)
         self._compiled: set[str] = set()
 

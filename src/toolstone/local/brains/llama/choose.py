@@ -13,10 +13,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from toolstone.local.brains.llama.engine import Engine
-from toolstone.local.brains.llama.prompts import request_prompt, spoken, tool_words
-from toolstone.local.brains.llama.words import Word, numbers, related, stems, words
+from toolstone.local.brains.llama.fit import fills, fit
+from toolstone.local.brains.llama.prompts import request_prompt, spoken, talk_prompts, tool_words
+from toolstone.local.brains.llama.words import numbers, related, stems, words
 
-__all__ = ["Planned", "best_call", "fills", "own_words", "plan_calls"]
+__all__ = ["Planned", "best_call", "plan_calls"]
 
 Tool = Mapping[str, Any]
 
@@ -78,25 +79,30 @@ class _Judge:
         if not self.tools:
             return None
         said = f" {' '.join(text.split())}"
-        weights = [await self._engine.likelihood(request_prompt(tool), said) for tool in self.tools]
+        weights = [await self._weight(tool, said) for tool in self.tools]
         top = max(weights)
         if certain is not None:
-            talk = await self._engine.likelihood(request_prompt(None), said)
-            if top - talk < certain:
+            talk = [await self._engine.likelihood(prompt, said) for prompt in talk_prompts()]
+            if top - max(talk) < certain:
                 return None
         return self.tools[weights.index(top)]
+
+    async def _weight(self, tool: Tool, said: str) -> float:
+        others = [other for other in self.tools if other is not tool]
+        return await self._engine.likelihood(request_prompt(tool), said) + fit(tool, others, said)
 
 
 async def _by_clause(judge: _Judge, clauses: Sequence[str]) -> list[Planned]:
     """Give each clause its tool; a clause without one joins, or repeats, the call before it."""
     planned: list[Planned] = []
     for clause in clauses:
-        own = await judge.best(clause, _CLAUSE_CERTAIN) if _says_what(clause) else None
+        own = await judge.best(clause, _CLAUSE_CERTAIN)
         if not planned:
             first = own or await judge.best(" and ".join(clauses), _CERTAIN)
             planned += [Planned(first, clause)] if first else []
             continue
         last = planned[-1]
+        own = own if _says_what(clause) else None
         if own is not None and (own is not last.tool or fills(own, clause)):
             planned.append(Planned(own, clause))
         elif own is None and _repeats(last, clause):
@@ -120,38 +126,6 @@ def _repeats(last: Planned, clause: str) -> bool:
     start = clause.split(maxsplit=1)[0].lower()
     named = words(clause)[0].text[:1].isupper() or bool(numbers(clause)) or start in _LINKS
     return named and fills(last.tool, clause) and fills(last.tool, last.clause)
-
-
-def fills(tool: Tool, text: str) -> bool:
-    """Tell whether a text holds something for everything a tool requires."""
-    kinds = [_kind(inner) for inner in _required(tool)]
-    figures = numbers(text)
-    wanted = sum(kind in ("number", "integer") for kind in kinds)
-    named = [word for word in words(text) if _could_fill(word, tool)]
-    return len(figures) >= wanted and len(named) >= kinds.count("string")
-
-
-def own_words(tool: Tool, text: str) -> list[str]:
-    """Give the words of a text that ask for the tool, so that they are no values for it."""
-    said, purpose, _ = tool_words(tool)
-    about = stems(f"{said} {purpose}")
-    return [word.text for word in words(text) if related(stems(word.text), about)]
-
-
-def _could_fill(word: Word, tool: Tool) -> bool:
-    if word.empty or word.text[:1].isdigit():
-        return False
-    return not own_words(tool, word.text)
-
-
-def _required(tool: Tool) -> list[Mapping[str, Any]]:
-    schema = tool.get("parameters") or {}
-    return [schema["properties"][name] for name in schema.get("required", ())]
-
-
-def _kind(schema: Mapping[str, Any]) -> str:
-    kind = schema.get("type", "")
-    return kind if isinstance(kind, str) else "optional"
 
 
 async def _by_need(

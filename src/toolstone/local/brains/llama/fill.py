@@ -1,8 +1,8 @@
-"""A schema is filled slot by slot: from what tools returned, from the words of the request, else freely.
+"""A schema is filled slot by slot: from what tools returned, from the request's words, else freely.
 
 The model never writes JSON. It is asked for one value at a time, under a grammar of the values that
-could stand there, and what must stand there is not asked at all. Each value fits its schema before it
-is said, so the whole fits too.
+could stand there, and what must stand there is not asked at all. Each value fits its schema before
+it is said, so the whole fits too.
 """
 
 import json
@@ -140,9 +140,8 @@ class Filler:
             return False
         if count == 0:
             return True
-        so_far = (self.prompt + self.said).removesuffix(
-            '"'
-        )  # tokens hold the quote and what follows
+        # A token holds the quote and what follows it.
+        so_far = (self.prompt + self.said).removesuffix('"')
         end = await self.engine.likelihood(so_far, '"]')
         more = await self.engine.likelihood(so_far, '", "')
         return more > end

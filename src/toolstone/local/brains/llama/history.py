@@ -1,4 +1,4 @@
-"""What a conversation comes to for the small model: the request, the calls made, what they gave. Pure."""
+"""What a conversation comes to for the small model: the request, the calls, their results."""
 
 import json
 from collections.abc import Mapping, Sequence

@@ -1,7 +1,7 @@
 """The words in which the small model is asked: examples first, then the case at hand. Pure.
 
 A model of this size follows a pattern, not an instruction. Every prompt is a row of small examples
-that ends in the middle of the next one. No example is about a tool that anyone would offer.
+that ends in the middle of the next one. No example resembles a prompt that measures the model.
 """
 
 import json
@@ -16,6 +16,9 @@ __all__ = [
     "extraction_prompt",
     "facts_prompt",
     "request_prompt",
+    "said_json",
+    "spoken",
+    "talk_prompts",
     "tool_words",
 ]
 
@@ -32,21 +35,30 @@ class Fact:
     given: bool  # by a tool, not to it
 
 
+# fmt: off
 _SHOTS = (
-    ("get time", "Time of day in a country.", "country", "What time is it in Norway?"),
-    ("find person", "Look up a person in the address book.", "name", "Do we have the address of Mrs. Brown?"),
-    ("subtract", "Subtract a number from another.", "a, b", "What is 30 minus 12?"),
+    ("open door", "Open a door of the building.", "door",
+     "Could you let me in at the back entrance?"),
+    ("find person", "Look up a person in the address book.", "name",
+     "Do we have the address of Mrs. Brown?"),
+    ("print pages", "Print pages of a document.", "first, last", "I need pages 3 to 12 on paper."),
     ("talk", "Just a chat, no tool is needed.", "nothing", "Hey, how is it going?"),
-    ("water plants", "Give water to the plants in a place.", "place", "The flowers on the balcony are dry."),
-)  # fmt: skip
-_CHAT = ("talk", "Just a chat, no tool is needed.", "nothing")
+    ("water plants", "Give water to the plants in a place.", "place",
+     "The flowers on the balcony are dry."),
+)
+# fmt: on
+_TALK = (
+    ("talk", "Just a chat, no tool is needed.", "nothing"),
+    ("answer", "No tool is needed, only kind words.", "nothing"),
+    ("small talk", "Greetings, thanks, feelings and wishes.", "nothing"),
+)
 
 _ARGUMENT_SHOTS = """\
 Request: Do we have the address of Mrs. Brown?
 find person {"name": "Mrs. Brown"}
 
-Request: What is 30 minus 12?
-subtract {"a": 30, "b": 12}
+Request: I need pages 3 to 12 on paper.
+print pages {"first": 3, "last": 12}
 
 Request: Please give the flowers on the balcony 3 liters of water.
 water plants {"place": "balcony", "liters": 3}
@@ -72,11 +84,15 @@ Text: She packed socks, a towel and shoes.
 JSON: {"things": ["socks", "towel", "shoes"]}
 
 """
+# fmt: off
 _FACT_SHOTS = (
-    ("What time is it in Norway?", "get time of Norway: 09:30", "It is 09:30 in Norway."),
-    ("What is 30 minus 12?", "subtract of 30, 12: 18", "30 minus 12 is 18."),
-    ("Is the door of the garage open?", "door state of garage: closed", "The door of the garage is closed."),
-)  # fmt: skip
+    ("How tall is the old tower?", "tower height of old tower: 96.5",
+     "The old tower is 96.5 tall."),
+    ("Who wrote the report?", "find author of report: Kim Berg", "Kim Berg wrote the report."),
+    ("Is the door of the garage open?", "door state of garage: closed",
+     "The door of the garage is closed."),
+)
+# fmt: on
 
 
 def tool_words(tool: Tool) -> tuple[str, str, str]:
@@ -92,18 +108,21 @@ def spoken(name: str) -> str:
     return " ".join(name.replace("-", "_").split("_")).strip()
 
 
-def request_prompt(tool: Tool | None) -> str:
-    """Ask for the request that somebody makes who needs this tool; None: who just talks.
+def request_prompt(tool: Tool) -> str:
+    """Ask for the request that somebody makes who needs this tool.
 
     How likely the true request is here tells the tools apart far better than asking for the tool.
     """
-    shots = "".join(f"{_card(*shot[:3])} {shot[3]}\n\n" for shot in _SHOTS)
-    return shots + _card(*(tool_words(tool) if tool else _CHAT))
+    return _cards() + _card(*tool_words(tool))
 
 
-def any_request_prompt() -> str:
-    """Ask for a request, of any kind: how likely it is by itself."""
-    return "".join(f"Request: {shot[3]}\n\n" for shot in _SHOTS) + "Request:"
+def talk_prompts() -> list[str]:
+    """Ask for what somebody says who needs no tool, in several ways: there are many."""
+    return [_cards() + _card(*talk) for talk in _TALK]
+
+
+def _cards() -> str:
+    return "".join(f"{_card(*shot[:3])} {shot[3]}\n\n" for shot in _SHOTS)
 
 
 def _card(name: str, purpose: str, needs: str) -> str:

@@ -8,11 +8,11 @@ __all__ = ["FUNCTION_WORDS", "Word", "dates", "numbers", "related", "stems", "wo
 
 _FUNCTION = """
     a an the of in on at to for from by with into about and or but so as is are was were be been
-    am do does did done has have had will would can could shall should may might must i you he she it
-    we they me him her us them my your his its our their this that these those there here what which
-    who whom whose when where why how not no yes please tell show give get let much many more most
-    some any each every all if then than also just now today right want need like says say called
-    take takes place there's what's it's i'm i'd named goes go one's under over per
+    am do does did done has have had will would can could shall should may might must i you he she
+    it we they me him her us them my your his its our their this that these those there here what
+    which who whom whose when where why how not no yes please tell show give get let much many more
+    most some any each every all if then than also just now today right want need like says say
+    called take takes place there's what's it's i'm i'd named goes go one's under over per
 """
 FUNCTION_WORDS = frozenset(_FUNCTION.split())
 """Words that make a sentence but are no value by themselves."""
