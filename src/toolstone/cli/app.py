@@ -1,0 +1,188 @@
+"""The commands of `toolstone`, their options, and nothing else."""
+
+from __future__ import annotations
+
+import json
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from toolstone.cli.failures import FAILED, reported
+from toolstone.errors import InputError
+
+__all__ = ["app", "run"]
+
+app = typer.Typer(
+    name="toolstone",
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    help="Function-calling agents over the Responses API.",
+    epilog=(
+        "Exit codes: 0 done, 1 the run or its set-up failed, 2 a mistake in the command, "
+        "3 the run waits for somebody, 130 stopped by Ctrl-C."
+    ),
+)
+
+Debug = Annotated[bool, typer.Option("--debug", help="Show tracebacks.")]
+AsJSON = Annotated[bool, typer.Option("--json", help="One JSON object a line, for programs.")]
+Ledger = Annotated[
+    Path | None,
+    typer.Option("--ledger", help="Keep sessions in this SQLite file.", dir_okay=False),
+]
+Target = Annotated[str, typer.Argument(metavar="MODULE:AGENT", help="Or FILE.py:AGENT.")]
+
+
+def run() -> int:
+    """Run the command line; the return value is the exit code."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):  # a terminal that cannot say "é" is no reason to fail
+            stream.reconfigure(errors="backslashreplace")
+    try:
+        app(prog_name="toolstone")
+    except SystemExit as done:
+        return done.code if isinstance(done.code, int) else FAILED
+    return 0
+
+
+@app.callback()
+def toolstone(
+    version: Annotated[bool, typer.Option("--version", help="Say the version, and end.")] = False,
+) -> None:
+    """Function-calling agents over the Responses API."""
+    if version:
+        from toolstone import __version__  # noqa: PLC0415  the package imports nothing of ours
+
+        typer.echo(__version__)
+        raise typer.Exit
+
+
+@app.command("run")
+def run_agent(
+    target: Target,
+    text: Annotated[str | None, typer.Argument(help="What to say; '-' reads stdin.")] = None,
+    *,
+    session: Annotated[str | None, typer.Option(help="The session's name.")] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on where it stopped.")] = False,
+    approve: Annotated[list[str] | None, typer.Option(help="Let a waiting call run: 0.1")] = None,
+    deny: Annotated[list[str] | None, typer.Option(help="Do not let it run.")] = None,
+    ledger: Ledger = None,
+    as_json: AsJSON = False,
+    debug: Debug = False,
+) -> None:
+    """Run an agent once: say TEXT and see how it goes."""
+    from toolstone.cli.once import run_once  # noqa: PLC0415  each command loads what it needs
+
+    with reported(debug=debug):
+        said = _text(text, session, resume=resume, rulings=bool(approve or deny))
+        code = run_once(
+            target,
+            said,
+            session=session,
+            approve=approve or (),
+            deny=deny or (),
+            file=ledger,
+            as_json=as_json,
+            debug=debug,
+        )
+        raise typer.Exit(code)
+
+
+def _text(text: str | None, session: str | None, *, resume: bool, rulings: bool) -> str | None:
+    """What to say; None to go on with a session."""
+    if resume and text is not None:
+        raise InputError("--resume goes on without saying anything new; leave TEXT out")
+    if resume and session is None:
+        raise InputError("--resume needs the session's name: --session NAME")
+    if rulings and not resume:
+        raise InputError("--approve and --deny are about a session that waits: add --resume")
+    if not resume and text is None:
+        raise InputError("say something: toolstone run MODULE:AGENT TEXT; '-' reads stdin")
+    return sys.stdin.read() if text == "-" else text
+
+
+@app.command()
+def chat(
+    target: Target,
+    session: Annotated[str | None, typer.Option(help="Keep the chat under this name.")] = None,
+    ledger: Ledger = None,
+    debug: Debug = False,
+) -> None:
+    """Talk with an agent; it asks before calls that need approval. /quit ends it."""
+    from toolstone.cli.chatting import chat_with  # noqa: PLC0415  each command loads what it needs
+
+    with reported(debug=debug):
+        chat_with(target, session=session, file=ledger, debug=debug)
+
+
+@app.command()
+def tools(
+    target: Annotated[str, typer.Argument(metavar="MODULE[:NAME]", help="Or FILE.py[:NAME].")],
+    as_json: AsJSON = False,
+    explain: Annotated[
+        bool, typer.Option("--explain", help="Strict or not, why, and the schema.")
+    ] = False,
+    debug: Debug = False,
+) -> None:
+    """List the tools of a module as a model sees them."""
+    from toolstone.cli.listing import describe_tool, find_tools, put_tool  # noqa: PLC0415
+
+    with reported(debug=debug):
+        found = find_tools(target)
+        for n, tool in enumerate(found):
+            if as_json:
+                typer.echo(json.dumps(describe_tool(tool), ensure_ascii=False))
+            else:
+                typer.echo(("\n" if n else "") + put_tool(tool, explain=explain, bold=_bold))
+
+
+def _bold(text: str) -> str:
+    return typer.style(text, bold=True) if sys.stdout.isatty() else text
+
+
+class BrainName(StrEnum):
+    """The brains there are."""
+
+    script = "script"
+    llama = "llama"
+
+
+@app.command()
+def serve(
+    script: Annotated[
+        Path | None, typer.Argument(metavar="[FILE.toml]", help="The script, for --brain script.")
+    ] = None,
+    *,
+    brain: Annotated[BrainName, typer.Option(help="Who answers.")] = BrainName.llama,
+    model: Annotated[
+        Path | None, typer.Option(help="Any other model, for --brain llama: FILE.gguf")
+    ] = None,
+    host: Annotated[str, typer.Option(help="A loopback address.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="0 takes a free one.")] = 0,
+    as_json: AsJSON = False,
+    debug: Debug = False,
+) -> None:
+    """Serve the Responses API on this machine."""
+    from toolstone.cli.serving import open_brain, serve_until_stopped  # noqa: PLC0415
+
+    with reported(debug=debug):
+        opened = open_brain(brain.value, script, model)
+        serve_until_stopped(opened, host=host, port=port, as_json=as_json)
+
+
+@app.command()
+def demo(
+    request: Annotated[str | None, typer.Option(help="Ask this instead.")] = None,
+    as_json: AsJSON = False,
+    debug: Debug = False,
+) -> None:
+    """Watch a real small model call two Python functions at once, on this machine."""
+    from toolstone.cli.demo import show_demo  # noqa: PLC0415  each command loads what it needs
+
+    with reported(debug=debug):
+        raise typer.Exit(show_demo(request, as_json=as_json, debug=debug))

@@ -1,0 +1,73 @@
+"""What went wrong, as one readable message and an exit code."""
+
+from __future__ import annotations
+
+import sys
+import traceback
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, Final
+
+import typer
+
+from toolstone.cli.words import clean
+from toolstone.errors import RunCancelled, ToolstoneError, UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+__all__ = ["FAILED", "INTERRUPTED", "USAGE", "WAITING", "exit_code", "reported"]
+
+FAILED: Final = 1
+USAGE: Final = 2
+WAITING: Final = 3
+INTERRUPTED: Final = 130
+
+
+def exit_code(error: BaseException) -> int:
+    """130 for Ctrl-C, 2 for a mistake in what was asked, 1 for everything else."""
+    if isinstance(error, KeyboardInterrupt | RunCancelled):
+        return INTERRUPTED
+    return USAGE if isinstance(error, UsageError) else FAILED
+
+
+@contextmanager
+def reported(*, debug: bool, told: Any = None) -> Iterator[None]:
+    """Say what went wrong inside on stderr, and exit with its code.
+
+    Args:
+        debug: With the traceback.
+        told: A view that is to show the error too, before the message.
+
+    Raises:
+        typer.Exit: Something went wrong.
+    """
+    try:
+        yield
+    except typer.Exit:
+        raise
+    except BrokenPipeError:
+        _stop_writing()
+        raise typer.Exit(FAILED) from None
+    except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001  told, and then we end
+        if debug:
+            traceback.print_exc()
+        if told is not None and isinstance(error, Exception):
+            told.fail(error)
+        sys.stderr.write(_message(error) + "\n")
+        raise typer.Exit(exit_code(error)) from None
+
+
+def _message(error: BaseException) -> str:
+    notes = "".join(f"\n{clean(note)}" for note in getattr(error, "__notes__", ()))
+    if isinstance(error, KeyboardInterrupt | RunCancelled):
+        return f"stopped{notes}"
+    if isinstance(error, ToolstoneError):
+        return f"{type(error).__name__}: {clean(str(error))}{notes}"
+    return f"{type(error).__name__}: {clean(str(error))}{notes}\nWhere it happened: --debug"
+
+
+def _stop_writing() -> None:
+    """Nobody reads stdout any more: let the interpreter's last flush go nowhere."""
+    import os  # noqa: PLC0415  only here
+
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
