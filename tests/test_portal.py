@@ -170,7 +170,7 @@ def test_a_tool_that_exits_ends_the_run_and_not_the_portal():
 
     with pytest.raises(SystemExit):
         agent(call("leave"), tools=[leave]).run_sync("go")
-    with agent(call("leave"), tools=[leave]).stream_sync("go") as stream:
-        with pytest.raises(SystemExit):
-            stream.result()
+    stream = agent(call("leave"), tools=[leave]).stream_sync("go")
+    with stream, pytest.raises(SystemExit):
+        stream.result()
     assert agent("still works").run_sync("go").output == "still works"

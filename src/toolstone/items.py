@@ -243,7 +243,7 @@ def parse_item(raw: JSON) -> Item:
     kind = raw.get("type")
     if kind is None and "role" in raw:
         return Message({"type": "message", **raw})  # Open Responses refuses a message without type
-    return _TYPES.get(kind, Other)(raw) if type(kind) is str else Other(raw)
+    return _TYPES[kind](raw) if type(kind) is str and kind in _TYPES else Other(raw)
 
 
 def user(content: str | Sequence[JSON]) -> Message:

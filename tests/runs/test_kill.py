@@ -7,6 +7,7 @@ import sqlite3
 import subprocess
 import sys
 from contextlib import closing
+from pathlib import Path
 
 import pytest
 
@@ -53,7 +54,7 @@ def test_a_killed_run_resumes_without_doubling_or_losing(tmp_path, seed):
 def wait_for_growth(ledger, size, child):
     """Until the ledger has so many facts, or the child is done: the moment to kill it."""
     while child.poll() is None:
-        if os.path.exists(ledger) and records(ledger) >= size:
+        if Path(ledger).exists() and records(ledger) >= size:
             return
 
 

@@ -68,9 +68,11 @@ async def read(agent):
 
 async def test_a_refused_request_fails_with_the_services_words():
     refused = error(400, "invalid_value", "bad thing")
-    with serve(Script([refused], by="sequence")) as endpoint:
-        with pytest.raises(FailedError, match="bad thing") as caught:
-            await Agent(f"responses+{endpoint.base_url}#m").run("go")
+    with (
+        serve(Script([refused], by="sequence")) as endpoint,
+        pytest.raises(FailedError, match="bad thing") as caught,
+    ):
+        await Agent(f"responses+{endpoint.base_url}#m").run("go")
     assert caught.value.__cause__.status == 400
 
 

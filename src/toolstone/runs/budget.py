@@ -16,12 +16,12 @@ from typing import TYPE_CHECKING, Any, Final
 
 from toolstone import limits
 from toolstone.errors import DefinitionError
+from toolstone.usage import Usage
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from toolstone.items import CallKey
-    from toolstone.usage import Usage
 
 __all__ = ["Budget", "Left", "Price", "Purse", "estimate_tokens"]
 
@@ -171,15 +171,17 @@ class Purse:
         """Take a request's worst case out of the purse, here and above."""
         self._requests += 1
         self._tokens += input_tokens + output_tokens
-        self._dollars += self._cost(input_tokens, output_tokens)
+        if self.price is not None:
+            self._dollars += self.price.of(Usage(input_tokens, output_tokens))
         if self.parent is not None:
             self.parent.reserve(input_tokens, output_tokens)
 
     def settle(self, input_tokens: int, output_tokens: int, usage: Usage) -> None:
         """Put a reservation back and take what was really used."""
         self._tokens += usage.total_tokens - input_tokens - output_tokens
-        self._dollars -= self._cost(input_tokens, output_tokens)
-        self._dollars += 0.0 if self.price is None else self.price.of(usage)
+        if self.price is not None:
+            self._dollars += self.price.of(usage)
+            self._dollars -= self.price.of(Usage(input_tokens, output_tokens))
         if self.parent is not None:
             self.parent.settle(input_tokens, output_tokens, usage)
 
@@ -187,18 +189,14 @@ class Purse:
         """Take what an earlier process, a failed attempt or a sub-agent has used."""
         self._requests += requests
         self._tokens += usage.total_tokens
-        self._dollars += 0.0 if self.price is None else self.price.of(usage)
+        if self.price is not None:
+            self._dollars += self.price.of(usage)
         if self.parent is not None:
             self.parent.spend(usage, requests)
 
     def hold(self, seconds: float) -> None:
         """Leave out time in which a reader held the run back."""
         self._held += seconds
-
-    def _cost(self, input_tokens: int, output_tokens: int) -> float:
-        if self.price is None:
-            return 0.0
-        return (input_tokens * self.price.input + output_tokens * self.price.output) / _MILLION
 
 
 def estimate_tokens(size: int) -> int:

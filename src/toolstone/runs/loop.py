@@ -167,15 +167,9 @@ async def _finish(step: Stop, run: Run, rig: Rig) -> None:
 
 
 async def _call(plan: Plan[Any], calls: Sequence[CallState], offer: Offer, rig: Rig) -> None:
-    answered = []
-    batch = []
-    left = _budget_left(rig)
-    for call in calls:
-        refused = _refuse(call, offer)
-        if refused is not None:
-            answered.append(refused)
-        else:
-            batch.append(_pending(plan, call, offer, rig, left))
+    looked_at = [(call, _refuse(call, offer)) for call in calls]
+    answered = [refused for _, refused in looked_at if refused is not None]
+    batch = [_pending(plan, call, offer, rig) for call, refused in looked_at if refused is None]
     started = (Started(tuple([one.key for one in batch])),) if batch else ()
     await rig.journal.record(*answered, *started)
     if batch:
@@ -235,10 +229,11 @@ def _ruled(key: CallKey, ruled: Ruled) -> Returned:
             return Returned(key, explain_denied(str(ruled.output)), failed=True, how="denied")
 
 
-def _pending(plan: Plan[Any], call: CallState, offer: Offer, rig: Rig, left: BudgetLeft) -> Pending:
+def _pending(plan: Plan[Any], call: CallState, offer: Offer, rig: Rig) -> Pending:
     tool = offer.tools[call.name]
     context = _NO_CONTEXT
     if tool.wants_context:
+        left = _budget_left(rig)
         context = ToolContext(rig.journal.run.id, call.key, plan.deps, rig.cancel, left)
     return Pending(call.key, tool, call.bound, context)
 

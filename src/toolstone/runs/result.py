@@ -18,7 +18,7 @@ from toolstone.errors import (
     StoppedError,
     TruncatedError,
 )
-from toolstone.items import FunctionCall, Message
+from toolstone.items import Message
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -182,7 +182,7 @@ def _tool_call(call: CallState, waiting: Mapping[CallKey, str]) -> ToolCall:
         call.arguments,
         None if returned is None else returned.output,
         returned is not None and returned.failed,
-        waiting[call.key] if call.key in waiting else "returned",
+        waiting.get(call.key, "returned"),
     )
 
 
@@ -201,7 +201,7 @@ def waits_for(call: CallState, tools: Mapping[str, Tool]) -> str:
     if call.unknown:
         return "unknown"
     tool = tools.get(call.name)
-    if type(call.item) is not FunctionCall or (tool is not None and tool.deferred):
+    if call.call_id is None or (tool is not None and tool.deferred):
         return "deferred"
     return "approval" if tool is not None and tool.approve else "ready"
 

@@ -37,16 +37,29 @@ __all__ = ["CallState", "Run", "fold"]
 class CallState:
     """One call of the model, and what has become of it."""
 
-    __slots__ = ("arguments", "bound", "item", "key", "name", "returned", "ruling", "started")
+    __slots__ = (
+        "arguments",
+        "bound",
+        "call_id",
+        "item",
+        "key",
+        "name",
+        "returned",
+        "ruling",
+        "started",
+    )
 
     def __init__(self, key: CallKey, item: FunctionCall | Other) -> None:
-        function = type(item) is FunctionCall
         self.key = key
         self.item = item
-        self.name = item.name if function else item.type  # type: ignore[union-attr]  looked at above
+        self.call_id: str | None = None
+        """The wire's id, to be echoed; None for items that are no function calls."""
+        self.name = item.type
         """The tool's name as the model wrote it; of other items, their type."""
-        self.arguments = item.arguments if function else ""  # type: ignore[union-attr]  the same
+        self.arguments = ""
         """The arguments as the model wrote them, unchecked."""
+        if type(item) is FunctionCall:
+            self.call_id, self.name, self.arguments = item.call_id, item.name, item.arguments
         self.started = False
         self.returned: Returned | None = None
         self.ruling: Ruled | None = None
@@ -260,9 +273,9 @@ def fold(records: Iterable[Record], session: str = "") -> Run:
 def _render_output(call: CallState) -> Item:
     returned = call.returned
     output = returned.output if returned is not None else ""
-    if type(call.item) is FunctionCall:
+    if call.call_id is not None:
         return FunctionCallOutput(
-            {"type": "function_call_output", "call_id": call.item.call_id, "output": output}
+            {"type": "function_call_output", "call_id": call.call_id, "output": output}
         )
     if isinstance(output, list) and len(output) == 1:
         return parse_item(output[0])

@@ -15,12 +15,13 @@ Read from top to bottom, the first line that applies decides:
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from toolstone import limits
 from toolstone.events import Returned
-from toolstone.items import FunctionCall, developer, user
+from toolstone.items import developer, user
 from toolstone.outcomes import Outcome  # noqa: TC001  read by the dataclass
 from toolstone.ports import Request, Response
 from toolstone.runs.budget import Left, Purse, estimate_tokens
@@ -110,21 +111,18 @@ def _calls_step(plan: Plan[Any], run: Run, offer: Offer) -> Step:
         final = [call for call in run.open if call.name == plan.final_tool and not call.returned]
         if final:
             return _final_step(plan, run, final)
-    may: list[CallState] = []
-    must_wait: list[CallState] = []
-    for call in run.open:
-        if call.returned is None:
-            (may if may_run(call, offer) else must_wait).append(call)
-    return Call(tuple(may)) if may else Wait(tuple(must_wait))
+    left = [call for call in run.open if call.returned is None]
+    may = [call for call in left if may_run(call, offer)]
+    return Call(tuple(may)) if may else Wait(tuple(left))
 
 
 def may_run(call: CallState, offer: Offer) -> bool:
     """Whether nobody need be asked before this call is dealt with."""
     if call.ruling is not None:
         return True
-    tool = offer.tools.get(call.name)
-    if type(call.item) is not FunctionCall:
+    if call.call_id is None:
         return False
+    tool = offer.tools.get(call.name)
     if tool is None:
         return not call.started  # an unknown name is answered; a tool that is gone is not guessed
     if call.started:
@@ -156,20 +154,18 @@ def read_arguments(call: CallState, tool: Any) -> str | None:
 
 def _clash(calls: Sequence[CallState]) -> str | None:
     """Calls that cannot be told apart on the wire cannot be answered."""
-    seen = set()
-    for call in calls:
-        if type(call.item) is not FunctionCall:
-            continue
-        name = call.item.call_id
-        if not 1 <= len(name) <= limits.CALL_ID_CHARACTERS:
-            return (
-                f"call {call.key} has a call_id that is not 1 to "
-                f"{limits.CALL_ID_CHARACTERS} characters of text; nothing was executed"
-            )
-        if name in seen:
-            return f"call {call.key} repeats a call_id of the same response; nothing was executed"
-        seen.add(name)
-    return None
+    names = [call.call_id for call in calls if call.call_id is not None]
+    if len(set(names)) == len(names) and all(map(_ID.fullmatch, names)):
+        return None
+    if len(set(names)) != len(names):
+        return "two calls of one response have the same call_id; nothing was executed"
+    return (
+        f"a call has a call_id that is not 1 to {limits.CALL_ID_CHARACTERS} characters; "
+        "nothing was executed"
+    )
+
+
+_ID = re.compile(f".{{1,{limits.CALL_ID_CHARACTERS}}}", re.DOTALL)
 
 
 def _final_step(plan: Plan[Any], run: Run, final: list[CallState]) -> Step:
