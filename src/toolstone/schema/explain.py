@@ -61,7 +61,7 @@ def _drop_nulls(data: Any, details: list[ErrorDetails]) -> set[Path]:
     """Remove the keys whose null was refused, so that their defaults stand."""
     dropped: set[Path] = set()
     for one in details:
-        if one["input"] is not None or one["type"] == "missing":
+        if one["input"] is not None or one["type"] in {"missing", "extra_forbidden"}:
             continue
         path = _real(one["loc"], data)
         if path and path not in dropped and isinstance(path[-1], str):

@@ -22,6 +22,7 @@ from toolstone.errors import DefinitionError
 from toolstone.schema.docstring import read_docstring
 from toolstone.schema.nodes import admits_null
 from toolstone.schema.strict import Tight, tighten
+from toolstone.schema.typeddicts import modern
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -121,7 +122,7 @@ def _everyday(annotation: Any) -> _Described | None:
 
 def _by_pydantic(annotation: Any) -> _Described:
     try:
-        core = TypeAdapter(annotation).core_schema
+        core = TypeAdapter(modern(annotation)).core_schema
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", PydanticJsonSchemaWarning)  # a default JSON cannot say
             schema = _Generator().generate(core)
@@ -174,6 +175,14 @@ class _Generator(GenerateJsonSchema):
     def sort(self, value: JsonSchemaValue, parent_key: str | None = None) -> JsonSchemaValue:  # noqa: ARG002
         return value
 
+    def generate_inner(self, schema: Any) -> JsonSchemaValue:
+        if schema["type"] == "enum" and not hasattr(schema["cls"], "__get_pydantic_json_schema__"):
+            # Else the class's name and docstring are put back after `enum_schema`.
+            told = {**schema.get("metadata", {})}
+            told.pop("pydantic_js_functions", None)
+            schema = {**schema, "metadata": told}
+        return super().generate_inner(schema)
+
     def field_title_should_be_set(self, schema: Any) -> bool:  # noqa: ARG002
         return False
 
@@ -189,8 +198,7 @@ class _Generator(GenerateJsonSchema):
         return _plainly(found, cls) if cls is not None else found
 
     def enum_schema(self, schema: core_schema.EnumSchema) -> JsonSchemaValue:
-        found = super().enum_schema(schema)
-        return _plainly(found, schema["cls"])
+        return _plainly(super().enum_schema(schema), schema["cls"])
 
     def decimal_schema(self, schema: core_schema.DecimalSchema) -> JsonSchemaValue:
         """A number or its text; the text's pattern runs on a linear engine."""

@@ -250,4 +250,4 @@ def under(name: str, text: str) -> str:
         return text
     if text.startswith("the value: "):
         return f"{name}: {text.removeprefix('the value: ')}"
-    return f"{name}: {text}" if text[:1] == "[" else step(name, text)
+    return name + text if text[:1] == "[" else step(name, text)

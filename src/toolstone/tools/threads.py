@@ -2,8 +2,8 @@
 
 Daemon threads, since a tool that hangs must not keep the process alive; started when there is
 work and nobody idle; shared by all event loops; forgotten by a forked child. A call that nobody
-waits for any more (it timed out, or the run was cancelled) cannot be stopped. Its thread is *abandoned*:
-counted, and replaced as long as there are no more than 64 such.
+waits for any more (it timed out, or the run was cancelled) cannot be stopped. Its thread is
+*abandoned*: counted, and replaced as long as there are no more than 64 such.
 """
 
 from __future__ import annotations
