@@ -69,8 +69,8 @@ def run_agent(
     *,
     session: Annotated[str | None, typer.Option(help="The session's name.")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on where it stopped.")] = False,
-    approve: Annotated[list[str] | None, typer.Option(help="Let a waiting call run: 0.1")] = None,
-    deny: Annotated[list[str] | None, typer.Option(help="Do not let it run.")] = None,
+    approve: Annotated[list[str] | None, typer.Option(metavar="CALL", help="Let a waiting call run: 0.1")] = None,
+    deny: Annotated[list[str] | None, typer.Option(metavar="CALL", help="Do not let it run.")] = None,
     ledger: Ledger = None,
     as_json: AsJSON = False,
     debug: Debug = False,
@@ -155,7 +155,7 @@ class BrainName(StrEnum):
 @app.command()
 def serve(
     script: Annotated[
-        Path | None, typer.Argument(metavar="[FILE.toml]", help="The script, for --brain script.")
+        Path | None, typer.Argument(metavar="FILE.toml", help="The script, for --brain script.")
     ] = None,
     *,
     brain: Annotated[BrainName, typer.Option(help="Who answers.")] = BrainName.llama,

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
+import functools
 import sys
+import time
 from typing import TYPE_CHECKING, Any
 
 from toolstone.agent import Agent
@@ -11,11 +14,12 @@ from toolstone.cli.talk import Talk
 from toolstone.cli.view import choose_view
 
 if TYPE_CHECKING:
-    from toolstone.cli.view import View
+    from collections.abc import Awaitable, Callable
 
 __all__ = ["show_demo"]
 
 _MODEL = "local/smollm2"
+_SECONDS = 1.0
 _WITS = """\
 That was SmolLM2, a language model of 135 million parameters, on this machine: no account, no key.
 So small a model proves the wiring, not the wits: toolstone made the schemas, ran the calls side
@@ -28,33 +32,44 @@ def show_demo(request: str | None, *, as_json: bool, debug: bool) -> int:
     from toolstone.local import demo  # noqa: PLC0415  the task, needed here alone
 
     asked = request or demo.REQUESTS[0]
-    agent: Agent[Any] = Agent(
-        _MODEL, tools=[demo.weather, demo.population], output=demo.Report, name="demo"
-    )
+    tools = [_awaited(demo.weather), _blocking(demo.population)]
+    agent: Agent[Any] = Agent(_MODEL, tools=tools, output=demo.Report, name="demo")
     view = choose_view(agent.output, _MODEL, as_json=as_json)
+    tell = _nothing if as_json else _say
     with reported(debug=debug, told=view):
-        if not as_json:
-            _introduce(asked)
-        _fetch()
-        _talk(agent, view, asked)
-    if not as_json:
-        sys.stderr.write(_WITS)
+        tell('Agent("local/smollm2", tools=[weather, population], output=Report)')
+        tell(f"asked: {asked}\n")
+        with Talk(agent, view) as talk:
+            talk.say(asked)
+        tell(_WITS)
     return 0
 
 
-def _introduce(asked: str) -> None:
-    sys.stderr.write(
-        f'Agent("local/smollm2", tools=[weather, population], output=Report), asked:\n  {asked}\n'
-    )
+def _say(line: str) -> None:
+    sys.stderr.write(f"{line}\n")
 
 
-def _fetch() -> None:
-    """Have the model's file before anything else; it says so itself when it must be fetched."""
-    from toolstone.local.weights import model_file  # noqa: PLC0415  needed here alone
-
-    model_file()
+def _nothing(_line: str) -> None:
+    """What a program reads holds no prose."""
 
 
-def _talk(agent: Agent[Any], view: View, asked: str) -> None:
-    with Talk(agent, view) as talk:
-        talk.say(asked)
+def _awaited(function: Callable[..., Awaitable[Any]]) -> Callable[..., Any]:
+    """The function, taking the second that a service far away would take."""
+
+    @functools.wraps(function)
+    async def slower(**arguments: Any) -> Any:
+        await asyncio.sleep(_SECONDS)
+        return await function(**arguments)
+
+    return slower
+
+
+def _blocking(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The same, for a function that blocks its thread."""
+
+    @functools.wraps(function)
+    def slower(**arguments: Any) -> Any:
+        time.sleep(_SECONDS)
+        return function(**arguments)
+
+    return slower

@@ -62,8 +62,16 @@ def _message(error: BaseException) -> str:
     if isinstance(error, KeyboardInterrupt | RunCancelled):
         return f"stopped{notes}"
     if isinstance(error, ToolstoneError):
-        return f"{type(error).__name__}: {clean(str(error))}{notes}"
+        return f"{type(error).__name__}: {clean(str(error))}{_cause(error)}{notes}"
     return f"{type(error).__name__}: {clean(str(error))}{notes}\nWhere it happened: --debug"
+
+
+def _cause(error: BaseException) -> str:
+    """What was behind it, where the message does not say so already."""
+    cause = error.__cause__
+    if cause is None or isinstance(cause, ToolstoneError):
+        return ""
+    return f"\nbecause of {type(cause).__name__}: {clean(str(cause))}"
 
 
 def _stop_writing() -> None:
