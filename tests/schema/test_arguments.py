@@ -138,7 +138,9 @@ def test_no_parameters_is_an_empty_object():
 
 @pytest.mark.parametrize("default", [object(), {1, object()}, float("nan"), float("inf"), print])
 def test_a_default_json_cannot_say_is_refused_at_definition(default):
-    with pytest.raises(DefinitionError, match="f: parameter 'a' has a default of type .* use None"):
+    with pytest.raises(
+        DefinitionError, match=r"f: parameter 'a' has a default of type .* use None"
+    ):
         described(a=(Any, default))
 
 
@@ -153,7 +155,7 @@ def test_defaults_are_shown_where_the_schema_is_not_strict():
 def test_a_schema_too_large_to_send_is_refused():
     kind = Literal[tuple(f"{i:0100}" for i in range(3000))]
 
-    with pytest.raises(DefinitionError, match="its schema has .* bytes, at most 262144 are sent"):
+    with pytest.raises(DefinitionError, match=r"its schema has .* bytes, at most 262144 are sent"):
         described(a=kind)
 
 
@@ -219,7 +221,7 @@ def instances(schema, defs):
     return st.one_of([_of_type(kind, schema, defs) for kind in kinds])
 
 
-def _of_type(kind, schema, defs):
+def _of_type(kind, schema, defs):  # noqa: PLR0911  a table
     match kind:
         case "null":
             return st.none()

@@ -51,7 +51,7 @@ class Told(enum.Enum):
 
 @pytest.mark.parametrize(
     "annotation",
-    [str, int, float, bool, str | None, Optional[int], list[str], list[list[int | None]], list[str] | None],
+    [str, int, float, bool, str | None, Optional[int], list[str], list[list[int | None]], list[str] | None],  # noqa: UP045
 )  # fmt: skip
 def test_everyday_types_are_described_as_pydantic_would(annotation, monkeypatch):
     short = fragment._describe(annotation)
@@ -105,7 +105,7 @@ def test_a_title_of_your_own_stays():
 def test_what_pydantic_cannot_describe_is_refused():
     class Opaque: ...
 
-    with pytest.raises(DefinitionError, match="the type .*Opaque cannot be described to a model"):
+    with pytest.raises(DefinitionError, match=r"the type .*Opaque cannot be described to a model"):
         describe(Opaque)
 
 

@@ -106,8 +106,8 @@ def arguments(annotation, default=REQUIRED, strict="auto"):
 
 
 STRICT = [
-    str, int, float, bool, None, str | None, Optional[int], int | str, Union[int, str, None],
-    Literal["x", "y"], Literal[1, "x", None], Colour, Level, City,
+    str, int, float, bool, None, str | None, Optional[int], int | str, Union[int, str, None],  # noqa: UP007, UP045  spelled both ways
+    Literal["x", "y"], Literal[1, "x", None], Colour, Level, City,  # noqa: PYI061
     list[int], list[str | None], set[int], frozenset[str], tuple[int, int], tuple[int, ...],
     dt.date, dt.datetime, dt.time, dt.timedelta, uuid.UUID, Decimal, bytes, Path,
     Point, Movie, Cat, Pet, list[Pet], Cat | Dog, Node, Box[int], Box[list[Node]], RootModel[list[int]],

@@ -38,6 +38,8 @@ class ForeignSchema:
     """
 
     def __init__(self, who: str, schema: Mapping[str, Any]) -> None:
+        if problem := _too_deep(schema):
+            raise DefinitionError(f"{who}: {problem}")
         try:
             raw = to_json(schema)
         except (ValueError, RecursionError) as error:

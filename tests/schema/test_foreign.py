@@ -1,0 +1,196 @@
+"""Schemas from elsewhere: what is refused before the first value, and what is bounded after."""
+
+import re
+import time
+
+import pytest
+
+from toolstone import limits
+from toolstone.errors import DefinitionError
+from toolstone.schema.arguments import ArgumentsProblem
+from toolstone.schema.foreign import ForeignSchema, metaschema_problem
+
+
+def schema(**properties):
+    return {
+        "type": "object",
+        "properties": properties,
+        "required": list(properties),
+        "additionalProperties": False,
+    }
+
+
+def refusal(given, text):
+    with pytest.raises(ArgumentsProblem) as caught:
+        ForeignSchema("t", given).read(text)
+    return str(caught.value).removeprefix("invalid arguments: ")
+
+
+def doubling(levels):
+    defs = {
+        f"d{i}": {
+            "properties": {"l": {"$ref": f"#/$defs/d{i + 1}"}, "r": {"$ref": f"#/$defs/d{i + 1}"}}
+        }
+        for i in range(levels)
+    }
+    return {**schema(a={"$ref": "#/$defs/d0"}), "$defs": {**defs, f"d{levels}": {"type": "string"}}}
+
+
+def deep(levels):
+    node = {"type": "string"}
+    for _ in range(levels):
+        node = {"type": "array", "items": node}
+    return schema(a=node)
+
+
+def test_what_fits_is_read():
+    compiled = ForeignSchema("t", schema(a={"type": "string", "pattern": "^a+$"}))
+
+    assert compiled.read('{"a":"aaa"}') == {"a": "aaa"}
+
+
+@pytest.mark.parametrize(
+    ("node", "sent", "says"),
+    [
+        ({"type": "integer"}, '"1"', "a: must be of type integer"),
+        ({"type": ["integer", "null"]}, '"1"', "a: must be of type integer or null"),
+        ({"enum": ["x", "y"]}, '"z"', 'a: must fit enum ["x","y"]'),
+        ({"type": "string", "pattern": "^a+$"}, '"b"', 'a: must fit pattern "^a+$"'),
+        ({"type": "array", "items": {"type": "integer"}}, '[1,"2"]', "a[1]: must be of type integer"),
+        ({"oneOf": [{"type": "integer"}, {"type": "number"}]}, "1", "a: does not fit oneOf"),
+        ({"type": "object", "patternProperties": {"^x": {"type": "integer"}}}, '{"x1":"1"}', "a.x1: must be of type integer"),
+        (schema(b={"type": "string"}), "{}", "a: b required, but missing"),
+        (schema(b={"type": "string"}), '{"b":"","c":1}', "a: c not expected; remove it"),
+    ],
+)  # fmt: skip
+def test_what_does_not_fit_is_refused_with_path_and_reason(node, sent, says):
+    assert refusal(schema(a=node), f'{{"a":{sent}}}') == says
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("", "the JSON is empty"),
+        ("[]", "the JSON is an array; send an object"),
+        ('{"a":NaN}', "the JSON is broken at line 1 column 6 (at a): NaN is not JSON"),
+        (
+            '{"a":"x","a":"y"}',
+            "the JSON is broken at line 1 column 10 (at a): the key 'a' stands twice",
+        ),
+        ('{"a":"\\ud800"}', "a lone surrogate is not a character"),
+    ],
+)
+def test_the_json_boundary_is_the_same_for_foreign_schemas(text, says):
+    assert refusal(schema(a={"type": "string"}), text).startswith(says)
+
+
+@pytest.mark.parametrize(
+    ("given", "says"),
+    [
+        ([], "t: its schema is a 'list'; give a dict"),
+        ({"type": "object", "properties": 3}, "t: its schema is invalid at properties: type does not hold"),
+        (schema(a={"type": "text"}), "t: its schema is invalid at properties.a.type"),
+        (schema(a={"const": object()}), "t: its schema is not plain JSON data"),
+        ({"type": "string"}, 't: the root of its schema must have "type": "object"'),
+        (schema(a={"$ref": "http://127.0.0.1:9/x"}), "t: a: $ref must stay in the schema"),
+        (schema(a={"$ref": "file:///etc/passwd"}), "t: a: $ref must stay in the schema"),
+        (schema(a={"$ref": "other.json"}), "t: a: $ref must stay in the schema"),
+        (schema(a={"$ref": "#/$defs/x"}), "t: a: $ref '#/$defs/x' leads nowhere"),
+        (schema(a={"$dynamicRef": "#x"}), "t: a: $dynamicRef is not supported"),
+        (schema(a={"$id": "http://x/", "type": "string"}), "t: a: $id inside a schema moves its references"),
+        ({**schema(a={"$ref": "#/$defs/a"}), "$defs": {"a": {"$ref": "#/$defs/b"}, "b": {"$ref": "#/$defs/a"}}}, "t: $ref '#/$defs/"),
+        ({**schema(a={"$ref": "#/$defs/a"}), "$defs": {"a": {"anyOf": [{"$ref": "#/$defs/a"}, {"type": "null"}]}}}, "t: $ref '#/$defs/a' leads to itself"),
+        (schema(a={"type": "string", "pattern": "(?=x)x"}), "t: a: pattern '(?=x)x' does not run on a linear engine"),
+        (schema(a={"type": "string", "pattern": r"(a)\1"}), "t: a: pattern '(a)\\\\1' does not run on a linear engine"),
+        (schema(a={"type": "object", "patternProperties": {"(?<!x)x": {}}}), "t: a: pattern '(?<!x)x' does not run"),
+        (schema(a={"type": "string", "pattern": "a" * 1001}), "t: a: a pattern of 1001 characters"),
+        (doubling(30), "t: its schema has more than 2000 nodes, references followed"),
+        (schema(a={"anyOf": [{"type": "null"}] * 2001}), "t: its schema has more than 2000 nodes"),
+        (schema(**{f"p{i}": {"type": "string"} for i in range(2001)}), "t: its schema has more than 2000 nodes"),
+        (deep(limits.SCHEMA_DEPTH), "t: its schema is nested deeper than 32 levels"),
+        (deep(200), "t: its schema is nested deeper than 32 levels"),
+        (schema(a={"enum": ["x" * 300_000]}), "t: its schema has 300"),
+    ],
+)  # fmt: skip
+def test_a_dangerous_schema_is_refused_at_once(given, says):
+    with pytest.raises(DefinitionError) as caught:
+        ForeignSchema("t", given)
+
+    assert str(caught.value).startswith(says)
+
+
+def test_at_the_limits_it_is_taken():
+    ForeignSchema("t", deep(limits.SCHEMA_DEPTH - 2))
+    ForeignSchema("t", schema(**{f"p{i}": {"type": "string"} for i in range(1990)}))
+
+
+def test_recursion_through_a_value_works():
+    tree = {
+        **schema(a={"$ref": "#/$defs/n"}),
+        "$defs": {
+            "n": {
+                "type": "object",
+                "properties": {"n": {"$ref": "#/$defs/n"}, "v": {"type": "integer"}},
+            }
+        },
+    }
+    compiled = ForeignSchema("t", tree)
+
+    assert compiled.read('{"a":{"n":{"n":{"v":1}}}}') == {"a": {"n": {"n": {"v": 1}}}}
+    assert refusal(tree, '{"a":{"n":{"n":{"v":"x"}}}}') == "a.n.n.v: must be of type integer"
+
+
+def test_a_pattern_that_explodes_elsewhere_runs_in_linear_time():
+    compiled = ForeignSchema("t", schema(a={"type": "string", "pattern": "^(a+)+$"}))
+    started = time.process_time()
+    with pytest.raises(ArgumentsProblem):
+        compiled.read('{"a":"' + "a" * 50_000 + '!"}')
+
+    assert time.process_time() - started < 5  # backtracking would outlive us
+
+
+def test_a_schema_that_needs_endless_steps_for_a_value_is_given_up():
+    node = {
+        "properties": {"x": {"anyOf": [{"$ref": "#/$defs/n"}, {"$ref": "#/$defs/n"}]}},
+        "required": ["x"],
+    }
+    entangled = {**schema(a={"$ref": "#/$defs/n"}), "$defs": {"n": node}}
+    value = '{"x":' * 60 + "{}" + "}" * 60
+
+    assert refusal(entangled, f'{{"a":{value}}}') == "too entangled to be checked"
+
+
+def test_the_schema_is_copied():
+    given = schema(a={"type": "string"})
+    compiled = ForeignSchema("t", given)
+    given["properties"]["a"] = {"type": "integer"}
+
+    assert compiled.read('{"a":"x"}') == {"a": "x"}
+
+
+def test_odd_property_names_are_only_names():
+    odd = schema(
+        **{"__proto__": {"type": "integer"}, "": {"type": "integer"}, "a\x00b": {"type": "integer"}}
+    )
+
+    assert ForeignSchema("t", odd).read('{"__proto__":1,"":2,"a\\u0000b":3}') == {
+        "__proto__": 1,
+        "": 2,
+        "a\x00b": 3,
+    }
+    assert re.search(
+        r"a\\x00b: must be of type", refusal(odd, '{"__proto__":1,"":2,"a\\u0000b":"3"}')
+    )
+
+
+def test_a_cyclic_python_object_is_no_schema():
+    cyclic: dict = {"type": "object"}
+    cyclic["properties"] = {"a": cyclic}
+
+    with pytest.raises(DefinitionError, match="t: its schema is nested deeper than 32 levels"):
+        ForeignSchema("t", cyclic)
+
+
+def test_the_metaschema_check_stands_alone():
+    assert metaschema_problem(schema()) is None
+    assert metaschema_problem({"type": 1}) == "its schema is invalid at type: anyOf does not hold"
