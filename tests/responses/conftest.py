@@ -19,6 +19,7 @@ def load(name, path):
     return sys.modules[name]
 
 
+load("toolstone_virtual", HERE.parent / "wire" / "virtual.py")
 PEER = load("toolstone_peer", HERE.parent / "wire" / "peer.py")
 DATA = load("toolstone_wire_data", HERE / "wire_data.py")
 

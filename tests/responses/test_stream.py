@@ -1,6 +1,7 @@
 """The assembler: a stream ends as the plain answer would, or says why not (block E)."""
 
 import json
+from itertools import pairwise
 
 import pytest
 import toolstone_wire_data as wire
@@ -69,7 +70,7 @@ def test_a_stream_ends_as_the_plain_answer_in_any_pieces(name, places, size):
     value = wire.RESPONSES[name]
     data = wire.encode(wire.narrate(value, size=size), end=b"data: [DONE]\n\n")
     edges = [0, *sorted(place % len(data) for place in places), len(data)]
-    chunks = [data[a:b] for a, b in zip(edges, edges[1:], strict=False)]
+    chunks = [data[a:b] for a, b in pairwise(edges)]
 
     response, deltas = assemble(None, chunks=chunks)
     _, whole = assemble(None, chunks=[data])
@@ -290,7 +291,7 @@ def test_a_mismatch_is_noted_and_the_last_word_counts():
 
 
 def test_deltas_that_do_not_add_up_are_noted():
-    events = [e for e in wire.narrate(wire.RESPONSES["call"], numbers=False)]
+    events = wire.narrate(wire.RESPONSES["call"], numbers=False)
     events.pop(next(n for n, e in enumerate(events) if e["type"].endswith("arguments.delta")))
 
     response, _ = assemble(events)

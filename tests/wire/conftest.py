@@ -17,6 +17,7 @@ def load(name, path):
     return sys.modules[name]
 
 
+load("toolstone_virtual", Path(__file__).parent / "virtual.py")
 PEER = load("toolstone_peer", Path(__file__).parent / "peer.py")
 
 

@@ -75,6 +75,7 @@ class Peer:
         self.answers = list(answers)
         self.requests = []
         self.connections = 0
+        self.asked = asyncio.Event()  # some request is here
         self.gone = asyncio.Event()  # some client closed its connection
         self._tls, self._host, self._family = tls, host, family
         self._tasks, self._writers = set(), set()
@@ -125,6 +126,7 @@ class Peer:
             headers[name.lower()] = value.strip()
         body = await reader.readexactly(int(headers.get("content-length", 0)))
         self.requests.append(Seen(method, target, headers, body))
+        self.asked.set()
         answer = self.answers[min(len(self.requests), len(self.answers)) - 1]
         for step in [answer] if isinstance(answer, bytes) else answer:
             if isinstance(step, bytes):

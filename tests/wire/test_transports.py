@@ -104,8 +104,7 @@ async def test_cancelling_a_request_closes_its_connection(transport, peer):
         carrier = transport()
         task = asyncio.create_task(carrier.send(post(there.url)))
         async with asyncio.timeout(5):
-            while not there.requests:
-                await asyncio.sleep(0)
+            await there.asked.wait()
             task.cancel()
             with pytest.raises(asyncio.CancelledError):
                 await task
@@ -169,11 +168,11 @@ async def test_an_end_within_the_body_says_so(transport, peer, end):
 
 
 async def test_an_end_within_a_stream_comes_after_what_arrived(transport, peer):
-    async with peer.Peer([peer.chunked_head(), peer.chunk(b"one"), peer.CLOSE]) as there:
-        async with transport().stream(post(there.url)) as answer:
-            assert await anext(answer.chunks) == b"one"
-            with pytest.raises(TransportError):
-                await anext(answer.chunks)
+    cut = peer.Peer([peer.chunked_head(), peer.chunk(b"one"), peer.CLOSE])
+    async with cut as there, transport().stream(post(there.url)) as answer:
+        assert await anext(answer.chunks) == b"one"
+        with pytest.raises(TransportError):
+            await anext(answer.chunks)
 
 
 async def test_the_body_of_an_error_may_break_off(transport, peer):
@@ -233,7 +232,7 @@ async def test_no_connection_in_time_names_the_deadline(transport):
         address = full.getsockname()
         waiting = [socket.socket() for _ in range(8)]
         for each in waiting:
-            each.setblocking(False)
+            each.setblocking(False)  # noqa: FBT003  the socket's own signature
             each.connect_ex(address)
         request = HttpRequest(
             "POST", f"http://127.0.0.1:{address[1]}/", {}, b"", Deadlines(connect=0.2)
@@ -489,10 +488,7 @@ async def test_a_forked_child_gets_a_pool_of_its_own(transport, peer):
                 code = 0 if answer.body == b"fine" else 2
             finally:
                 os._exit(code)
-        async with asyncio.timeout(10):
-            while os.waitid(os.P_PID, child, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None:
-                await asyncio.sleep(0.001)
-        _, status = os.waitpid(child, 0)
+        _, status = await asyncio.to_thread(os.waitpid, child, 0)
         assert os.waitstatus_to_exitcode(status) == 0
         await carrier.send(post(there.url))
 

@@ -52,7 +52,9 @@ def _fault(url: str, parts: SplitResult, port: int | None) -> str | None:
         "it has no host": not host,
         "its host is no plain name or address": not (_HOST.fullmatch(host) or _address(host)),
         "port 0 is none": port == 0,
-        "its path has a step '..', or a character that URLs cannot hold": not _safe(parts.path),
+        "its path has a step '..', or a character that URLs cannot hold": (
+            not _safe(parts.path) or not url.isprintable()
+        ),
         "http:// sends keys and prompts for all to read; only this machine may be reached so": (
             parts.scheme == "http" and not _here(host)
         ),

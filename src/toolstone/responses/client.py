@@ -277,7 +277,7 @@ class _Exchange:
             raise
 
     async def _read(self, reply: HttpStream, watch: Watch, assembler: Assembler) -> Response:
-        watch.heard()
+        watch.began()
         succeeded = 200 <= reply.status < 300  # noqa: PLR2004  the class of HTTP successes
         if not succeeded or not _streams(_kind(reply.headers)):
             return await self._read_whole(reply)

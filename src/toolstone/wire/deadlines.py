@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
-from time import monotonic
 from typing import TYPE_CHECKING, Self
 
 from toolstone import limits
@@ -102,29 +101,38 @@ class Watch:
 
     def wait(self) -> None:
         """From now on we wait for the network."""
-        self._since = monotonic()
+        self._since = self._loop.time()
 
     def hold(self) -> None:
         """Something arrived: until `wait` the deadlines stand still."""
         if self._since is None:
             return
-        spent = monotonic() - self._since
+        spent = self._loop.time() - self._since
         self._since = None
         if self._total is not None:
             self._total -= spent
         if self._quiet is not None:
             self._quiet -= spent
 
+    def began(self) -> None:
+        """The headers of a streamed answer arrived: `idle` counts from now on."""
+        self.hold()
+        self._quiet_name = "idle"
+        self._quiet = self.deadlines.idle
+        if self._handle is not None:
+            self._handle.cancel()
+        self._arm()
+        self.wait()
+
     def heard(self) -> None:
         """A semantic event arrived: silence is counted anew."""
-        self._quiet_name = "idle"
         self._quiet = self.deadlines.idle
 
     def _left(self) -> float | None:
         left = [seconds for seconds in (self._total, self._quiet) if seconds is not None]
         if not left:
             return None
-        return min(left) - (0.0 if self._since is None else monotonic() - self._since)
+        return min(left) - (0.0 if self._since is None else self._loop.time() - self._since)
 
     def _arm(self) -> None:
         left = self._left()

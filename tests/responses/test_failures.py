@@ -1,0 +1,186 @@
+"""The table of failures: what is said, what is tried again, and what never appears."""
+
+import json
+
+import pytest
+
+from toolstone.errors import AuthError, RateLimitError, ServerError, StatusError
+from toolstone.responses import failure, read_error
+from toolstone.responses.failures import TABLE, Said, sanitised
+
+S, A, R, V = StatusError, AuthError, RateLimitError, ServerError
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "kind", "message", "error", "retryable"),
+    [
+        # By status alone.
+        (400, "", "", "", S, False),
+        (401, "", "", "", A, False),
+        (403, "", "", "", A, False),
+        (404, "", "", "", S, False),
+        (405, "", "", "", S, False),
+        (408, "", "", "", S, True),
+        (409, "", "", "", S, True),
+        (413, "", "", "", S, False),
+        (422, "", "", "", S, False),
+        (425, "", "", "", S, True),
+        (429, "", "", "", R, True),
+        (500, "", "", "", V, True),
+        (502, "", "", "", V, True),
+        (503, "", "", "", V, True),
+        (504, "", "", "", V, True),
+        (529, "", "", "", V, True),
+        (307, "", "", "", S, False),
+        # Codes and types of OpenAI and Open Responses.
+        (400, "unsupported_parameter", "invalid_request_error", "", S, False),
+        (400, "context_length_exceeded", "", "", S, False),
+        (400, "exceed_context_size_error", "", "", S, False),
+        (400, "previous_response_not_found", "", "", S, False),
+        (404, "previous_response_not_found", "", "", S, False),
+        (400, "invalid_encrypted_content", "", "", S, False),
+        (404, "model_not_found", "", "", S, False),
+        (401, "invalid_api_key", "invalid_request_error", "", A, False),
+        (429, "rate_limit_exceeded", "tokens", "", R, True),
+        (429, "", "too_many_requests", "", R, True),
+        (429, "insufficient_quota", "insufficient_quota", "", R, False),
+        (429, "credit_balance_exhausted", "", "", R, False),
+        (429, "project_spend_limit_exceeded", "", "", R, False),
+        (429, "organization_spend_limit_exceeded", "", "", R, False),
+        (500, "", "model_error", "", V, True),
+        (503, "server_overloaded", "", "", V, True),
+        # Bedrock.
+        (400, "validation_error", "invalid_request_error", "Internal server error", V, True),
+        (401, "access_denied", "", "User: x is not authorized", A, False),
+        (400, "validation_error", "", "unknown variant", S, False),
+        (429, "", "ThrottlingException", "", R, True),
+        # In a stream there is no status.
+        (None, "server_error", "", "", V, True),
+        (None, "rate_limit_exceeded", "", "", R, True),
+        (None, "insufficient_quota", "", "", R, False),
+        (None, "", "overloaded_error", "", V, True),
+        (None, "", "", "The server is overloaded, please try again", V, True),
+        (None, "", "", "Internal server error", V, True),
+        (None, "invalid_prompt", "", "no", S, False),
+        (None, "", "", "", S, False),
+    ],
+)
+def test_the_table(status, code, kind, message, error, retryable):
+    made = failure(Said(message, code, kind), status=status)
+
+    assert (type(made), made.retryable, made.status) == (error, retryable, status)
+
+
+def test_every_row_can_be_reached():
+    """A row that another one above always takes first would be dead."""
+    for row in TABLE:
+        said = Said("x", next(iter(row.words), ""), "")
+        if row.pattern is not None:
+            said = Said(
+                "Internal server error" if "internal" in row.pattern.pattern else "overloaded"
+            )
+        status = next(iter(sorted(row.statuses)), None)
+        assert next(r for r in TABLE if r.fits(status, said)) is row
+
+
+@pytest.mark.parametrize(
+    ("raw", "said"),
+    [
+        ({"error": {"message": "m", "type": "t", "code": "c", "param": "p"}}, Said("m", "c", "t")),
+        ({"error": {"message": "m", "type": "t", "code": None}}, Said("m", "", "t")),
+        ({"error": {"message": "m", "code": 400}}, Said("m", "400", "")),
+        ({"error": "text"}, Said("text")),
+        ({"type": "error", "code": "c", "message": "m"}, Said("m", "c", "")),
+        ({"type": "error", "error": {"type": "t", "message": "m"}}, Said("m", "", "t")),
+        ({"Message": "m"}, Said("m")),
+        ({"message": "m"}, Said("m")),
+        (
+            {"message": "m", "__type": "com.amazon#ThrottlingException"},
+            Said("m", "", "ThrottlingException"),
+        ),
+        ({"detail": "m"}, Said("m")),
+        ({"detail": [{"loc": ["body"], "msg": "secret"}]}, Said("list of 36 characters")),
+        ("plain", Said("plain")),
+        (None, Said()),
+        ([], Said()),
+        ({}, Said()),
+        ({"error": {}}, Said()),
+        ({"error": ["x"]}, Said()),
+    ],
+)
+def test_an_error_is_found_in_whatever_it_is_told_in(raw, said):
+    assert read_error(raw) == said
+
+
+def test_the_server_may_say_whether_to_try_again():
+    said = Said("m")
+    assert not failure(said, status=503, headers={"x-should-retry": "false"}).retryable
+    assert failure(said, status=400, headers={"x-should-retry": "TRUE"}).retryable
+    assert failure(said, status=503, headers={"x-should-retry": "maybe"}).retryable
+
+
+def test_a_message_says_what_where_and_what_next():
+    error = failure(
+        Said("The model 'x' does not exist", "model_not_found"),
+        status=404,
+        headers={"x-amzn-requestid": "req_7", "retry-after": "3"},
+    )
+
+    assert str(error) == (
+        "the service answered 404 (model_not_found): The model 'x' does not exist. "
+        "Check the model's name, and that this base URL serves it. It asks to wait 3 s. "
+        "Request id req_7"
+    )
+    assert (error.code, error.request_id, error.retry_after) == ("model_not_found", "req_7", 3.0)
+
+
+@pytest.mark.parametrize(
+    ("location", "shown"),
+    [
+        ("https://evil.example/path?token=abc", "https://evil.example,"),
+        ("/elsewhere", "the same host"),
+        ("", "the same host"),
+        ("https://[bad", "no URL"),
+        ("https://user:pass@evil.example/", "https://evil.example,"),
+    ],
+)
+def test_a_redirect_names_the_origin_it_points_to_and_nothing_more(location, shown):
+    error = failure(Said(), status=307, headers={"location": location})
+
+    assert shown in str(error)
+    assert "not followed" in str(error)
+    assert not {"token", "abc", "pass"} & set(str(error).replace("?", " ").split())
+
+
+def test_what_said_who_asks_never_appears():
+    key = "sk-live-0123456789abcdef"
+    body = json.dumps({"error": {"message": f"bad key {key}", "code": key}}).encode()
+    error = failure(read_error(json.loads(body)), status=401, body=body, secrets=[f"Bearer {key}"])
+
+    for place in (str(error), repr(error), error.code, error.body.decode(), str(vars(error))):
+        assert key not in place
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Authorization: Bearer abcdefgh12345678",
+        "bearer abcdefgh12345678 is wrong",
+        "key sk-abcdefgh12345678",
+        "AKIAABCDEFGH12345678",
+        "Basic abcdefgh12345678",
+        "bedrock-api-key-abcdefgh12345678",
+    ],
+)
+def test_what_looks_like_a_key_is_hidden(text):
+    assert "abcdefgh" not in sanitised(text).lower()
+
+
+def test_text_of_strangers_is_one_short_printable_line():
+    assert sanitised("a\nb\t\x1b[31mc\0\u202ed") == "a b [31mc d"
+    assert len(sanitised("x" * 10_000)) == 501
+    assert (
+        sanitised("<html><script>alert(1)</script><b>502 Bad Gateway</b></html>")
+        == "502 Bad Gateway"
+    )
+    assert sanitised("<" * 100_000)  # in linear time
