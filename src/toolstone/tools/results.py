@@ -36,7 +36,7 @@ from pathlib import PurePath
 from typing import TYPE_CHECKING, Any, Final, Literal
 from uuid import UUID
 
-from pydantic_core import PydanticSerializationError, to_json, to_jsonable_python
+from pydantic_core import to_jsonable_python
 
 from toolstone import limits
 
@@ -108,8 +108,10 @@ def render_result(value: Any, most: int = limits.TOOL_RESULT_BYTES) -> Told:
     kind = type(value)
     if kind is str:
         return value if value.isascii() and len(value) <= most else _fit(value, most)
-    if kind in _AS_IS:
-        return to_json(value).decode()
+    if kind is bool:
+        return "true" if value else "false"
+    if kind is int and -_SHORT < value < _SHORT:
+        return repr(value)
     if kind is float and value - value == 0:  # finite
         return repr(value)
     if kind is dict:
@@ -119,6 +121,9 @@ def render_result(value: Any, most: int = limits.TOOL_RESULT_BYTES) -> Told:
     if isinstance(value, list | tuple) and any(isinstance(one, Image | File) for one in value):
         return [_part(one) if isinstance(one, Image | File) else _text(one, most) for one in value]
     return _fit(_words(value), most)
+
+
+_SHORT: Final = 10**18
 
 
 def _text(value: Any, most: int) -> dict[str, Any]:
@@ -136,11 +141,9 @@ def _words(value: Any) -> str:
             pass  # something rarer is in it; or wrong with it, and then it is told below
     try:
         plain = _plain(value, limits.JSON_DEPTH)
-        return plain if isinstance(plain, str) else to_json(plain).decode()
+        return plain if isinstance(plain, str) else _encode(plain)
     except ResultProblem:
         raise
-    except (UnicodeEncodeError, PydanticSerializationError):
-        return to_json(_visible(plain)).decode()
     except RecursionError as error:
         raise ResultProblem(f"a {_kind(value)} that is nested too deep, or holds itself") from error
     except Exception as error:  # a property or a serializer of the user's value failed
@@ -152,20 +155,12 @@ def _words(value: Any) -> str:
 _SURROGATE: Final = re.compile("[\ud800-\udfff]")
 
 
-def _visible(plain: Any) -> Any:
-    if isinstance(plain, str):
-        return _SURROGATE.sub(lambda found: f"\\u{ord(found[0]):04x}", plain)
-    if isinstance(plain, dict):
-        return {_visible(key): _visible(one) for key, one in plain.items()}
-    return [_visible(one) for one in plain] if isinstance(plain, list) else plain
-
-
 def _fit(text: str, most: int) -> str:
     """The text as valid Unicode, cut to size with a marker."""
     try:
         raw = text.encode()
     except UnicodeEncodeError:
-        text = _visible(text)
+        text = _SURROGATE.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
         raw = text.encode()
     if len(raw) <= most:
         return text
@@ -222,7 +217,7 @@ def _rarer(value: Any, room: int) -> Any:  # noqa: PLR0911  the table is a table
 
 def _composite(value: Any, room: int) -> Any:
     if isinstance(value, AbstractSet):
-        return sorted((_plain(one, room - 1) for one in value), key=to_json)
+        return sorted((_plain(one, room - 1) for one in value), key=_encode)
     if hasattr(type(value), "__pydantic_serializer__"):
         return _plain(type(value).__pydantic_serializer__.to_python(value, mode="json"), room - 1)
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
@@ -264,7 +259,7 @@ def _key(name: Any) -> str:
     if isinstance(plain, str):
         return plain
     if plain is None or isinstance(plain, bool | int | float):
-        return to_json(plain).decode()
+        return _encode(plain)
     raise ResultProblem(f"a dict with a key of type {_kind(name)!r}; JSON keys are text")
 
 
