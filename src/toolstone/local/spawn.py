@@ -33,9 +33,6 @@ class _Children:
 
 
 _children = _Children()
-atexit.register(lambda: stop())
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_children.forget)
 
 
 def endpoint(name: str) -> str:
@@ -111,3 +108,8 @@ def _end(process: "subprocess.Popen[bytes]") -> None:
 def _close(pipe: IO[bytes] | None) -> None:
     if pipe is not None:
         pipe.close()
+
+
+atexit.register(stop)
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_children.forget)

@@ -94,7 +94,7 @@ class Llama:
         if calls:
             for call in calls:
                 yield Call(call.tool["name"])
-                async for piece in self._arguments(call, conversation):
+                async for piece in self._arguments(call, calls, conversation):
                     yield Arguments(piece)
             return
         yield Message()
@@ -117,12 +117,14 @@ class Llama:
             left = [await best_call(self._engine, conversation.request, turn.tools)]
         return left if turn.parallel else left[:1]
 
-    async def _arguments(self, call: Planned, conversation: Conversation) -> AsyncIterator[str]:
+    async def _arguments(
+        self, call: Planned, calls: Sequence[Planned], conversation: Conversation
+    ) -> AsyncIterator[str]:
         schema = call.tool.get("parameters") or _NO_PARAMETERS
         clause = call.clause if fills(call.tool, call.clause) else conversation.request
         prompt = arguments_prompt(call.tool, clause)
-        own = own_words(call.tool, clause)
-        filler = Filler(self._engine, prompt, schema, clause, without=own)
+        asking = [word for each in calls for word in own_words(each.tool, clause)]
+        filler = Filler(self._engine, prompt, schema, clause, without=asking)
         async for piece in filler.fill():
             yield piece
         _check(filler.said, schema)

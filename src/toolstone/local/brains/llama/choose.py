@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from toolstone.local.brains.llama.engine import Engine
-from toolstone.local.brains.llama.fit import fills, fit
+from toolstone.local.brains.llama.fit import fills, fit, names, required_texts
 from toolstone.local.brains.llama.prompts import request_prompt, spoken, talk_prompts, tool_words
 from toolstone.local.brains.llama.words import numbers, related, stems, words
 
@@ -58,7 +58,7 @@ async def plan_calls(
     if len(planned) < 2:  # noqa: PLR2004  one call is better judged by the whole request
         best = await judge.best(request, _CERTAIN)
         planned = [Planned(best, request)] if best else planned
-    return planned + await _by_need(judge, request, needs, planned)
+    return _lend(planned) + await _by_need(judge, request, needs, planned)
 
 
 async def best_call(engine: Engine, request: str, tools: Sequence[Tool]) -> Planned:
@@ -110,6 +110,21 @@ async def _by_clause(judge: _Judge, clauses: Sequence[str]) -> list[Planned]:
         else:
             planned[-1] = Planned(last.tool, f"{last.clause} and {clause}")
     return planned
+
+
+def _lend(planned: Sequence[Planned]) -> list[Planned]:
+    """Let a clause that names nothing take the name from another: "... and is it warm there"."""
+    return [_lent(plan, planned) for plan in planned]
+
+
+def _lent(plan: Planned, planned: Sequence[Planned]) -> Planned:
+    if names(plan.tool, plan.clause):
+        return plan
+    wanted = set(required_texts(plan.tool))
+    for other in planned:
+        if wanted & set(required_texts(other.tool)) and names(other.tool, other.clause):
+            return Planned(plan.tool, other.clause)
+    return plan
 
 
 def _says_what(clause: str) -> bool:

@@ -130,7 +130,7 @@ class Engine:
 
 
 _GREEDY: Mapping[str, Any] = {"temperature": 0, "cache_prompt": True}
-_PROSE: Mapping[str, Any] = {"stop": ["<|im_end|>"], "repeat_penalty": 1.1}
+_PROSE: Mapping[str, Any] = {"stop": ["<|im_end|>"]}
 
 
 def _start(model: Path) -> Any:

@@ -6,7 +6,7 @@ from typing import Any
 from toolstone.local.brains.llama.prompts import tool_words
 from toolstone.local.brains.llama.words import Word, numbers, related, stems, words
 
-__all__ = ["fills", "fit", "own_words"]
+__all__ = ["fills", "fit", "names", "own_words", "required_texts"]
 
 Tool = Mapping[str, Any]
 
@@ -15,6 +15,8 @@ _NAMED = 2.0  # the request uses words of this tool, and of no other
 _LACKING = 2.5  # for each number required that the request does not hold
 _UNUSED = 1.5  # for each number of the request that the tool has no place for
 _EMPTY = 1.0  # a text is required and the request has no word for it
+
+_LEADS = frozenset({"in", "of", "for", "to", "by", "on", "at", "from", "a", "an", "about"})
 
 
 def fit(tool: Tool, others: Sequence[Tool], text: str) -> float:
@@ -25,12 +27,29 @@ def fit(tool: Tool, others: Sequence[Tool], text: str) -> float:
     held = len(numbers(text))
     weight = _NAMED if own else 0.0
     weight -= _LACKING * max(required - held, 0) + _UNUSED * max(held - required - optional, 0)
-    return weight if _texts(tool) == 0 or _named(tool, text) else weight - _EMPTY
+    return weight if not required_texts(tool) or _named(tool, text) else weight - _EMPTY
 
 
 def fills(tool: Tool, text: str) -> bool:
     """Tell whether a text holds something for everything a tool requires."""
-    return len(numbers(text)) >= _figures(tool)[0] and len(_named(tool, text)) >= _texts(tool)
+    return len(numbers(text)) >= _figures(tool)[0] and len(_named(tool, text)) >= len(
+        required_texts(tool)
+    )
+
+
+def names(tool: Tool, text: str) -> bool:
+    """Tell whether a text names something for the tool: by a capital, or after a preposition."""
+    found = words(text)
+    for before, word in zip([None, *found], found, strict=False):
+        if word not in _named(tool, text):
+            continue
+        if len(found) == 1 or (before is not None and _marked(before, word)):
+            return True
+    return False
+
+
+def _marked(before: Word, word: Word) -> bool:
+    return word.text[:1].isupper() or before.text.lower() in _LEADS
 
 
 def own_words(tool: Tool, text: str) -> list[str]:
@@ -52,13 +71,15 @@ def _named(tool: Tool, text: str) -> list[Word]:
     ]
 
 
-def _texts(tool: Tool) -> int:
+def required_texts(tool: Tool) -> list[str]:
+    """Give the names of the free texts a tool requires."""
     schema = tool.get("parameters") or {}
     inner = schema.get("properties", {})
-    return sum(
-        inner[name].get("type") == "string" and "enum" not in inner[name]
+    return [
+        name
         for name in schema.get("required", ())
-    )
+        if inner[name].get("type") == "string" and "enum" not in inner[name]
+    ]
 
 
 def _figures(tool: Tool) -> tuple[int, int]:
