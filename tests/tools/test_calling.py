@@ -21,7 +21,7 @@ variable = contextvars.ContextVar("variable", default="unset")
 
 async def eventually(true):
     async with asyncio.timeout(5):
-        while not true():
+        while not true():  # noqa: ASYNC110  threads and tables have no events
             await asyncio.sleep(0.001)
 
 
@@ -128,7 +128,11 @@ async def test_a_tool_error_is_told_word_for_word(run_calls, caplog):
 
     (found,) = await run_calls(fails)
 
-    assert (found.output, found.failed, found.how) == ("no such city; known are Paris and Rome", True, "raised")
+    assert (found.output, found.failed, found.how) == (
+        "no such city; known are Paris and Rome",
+        True,
+        "raised",
+    )
     assert caplog.records == []
 
 

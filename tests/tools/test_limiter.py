@@ -135,7 +135,9 @@ def test_a_waiter_whose_loop_is_gone_is_passed_over():
 def test_two_limits_of_one_name_must_agree():
     kept = Limit("agree", 3)
     assert Limit("agree", 3).gate is kept.gate
-    with pytest.raises(DefinitionError, match=r"Limit\('agree', 4\) and Limit\('agree', 3\) disagree"):
+    with pytest.raises(
+        DefinitionError, match=r"Limit\('agree', 4\) and Limit\('agree', 3\) disagree"
+    ):
         Limit("agree", 4)
 
 

@@ -77,14 +77,19 @@ def test_filters_survive_prefix_pick_and_each_other():
 
 
 def test_a_clash_of_names_is_refused_and_names_both():
-    with pytest.raises(DefinitionError, match="two tools are named 'read': one from toolbox 'files', one from 'tools'"):
+    with pytest.raises(
+        DefinitionError,
+        match="two tools are named 'read': one from toolbox 'files', one from 'tools'",
+    ):
         Toolbox([FILES, read])
     with pytest.raises(DefinitionError, match="from toolbox 'files', one from toolbox 'other'"):
         FILES | Toolbox([read], name="other")
 
 
 def test_an_unknown_name_is_refused():
-    with pytest.raises(InputError, match="toolbox 'files' has no tool 'delete'; it has read, write"):
+    with pytest.raises(
+        InputError, match="toolbox 'files' has no tool 'delete'; it has read, write"
+    ):
         FILES.pick("delete")
     with pytest.raises(InputError, match="has no tool 'delete'"):
         FILES.without("delete")
@@ -98,7 +103,9 @@ def test_a_prefix_that_makes_no_name_is_refused():
 
 
 def test_what_an_agent_is_given_is_gathered_with_its_filters():
-    tools, filters = gather([FILES.filter(bool), search, Tool.from_schema("hand", {"type": "object"})])
+    tools, filters = gather(
+        [FILES.filter(bool), search, Tool.from_schema("hand", {"type": "object"})]
+    )
 
     assert list(tools) == ["read", "write", "look", "hand"]
     assert set(filters) == {"read", "write"}

@@ -143,7 +143,7 @@ def gather(
     found: dict[str, Tool] = {}
     origins: dict[str, str] = {}
     filters: _Filters = {}
-    for given in tools:
+    for given in [tools] if isinstance(tools, Toolbox) else tools:
         box = given if isinstance(given, Toolbox) else None
         origin = f"{name!r}" if box is None else f"toolbox {box.name!r}"
         for one in (Tool.of(given),) if not isinstance(given, Toolbox) else given:
