@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from contextlib import aclosing, asynccontextmanager
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from toolstone import limits
 from toolstone.errors import ConfigError, DeadlineError, TransportError
 from toolstone.wire.failed import no_connection
 from toolstone.wire.pools import PerLoop
+from toolstone.wire.proxies import Proxies
 from toolstone.wire.reading import decoded, read_body
 from toolstone.wire.tls import tls_context
 from toolstone.wire.transport import HttpReply, HttpRequest, HttpStream, reply_headers
@@ -60,7 +61,7 @@ class AiohttpTransport:
         self._trust_env = trust_env
         self._proxy = proxy
         self._connections = connections
-        self._pools = PerLoop[Any](self._open_pool, _close_pool)
+        self._pools = PerLoop[_Pool](self._open_pool, _Pool.aclose)
 
     async def send(self, request: HttpRequest) -> HttpReply:
         """See `Transport`."""
@@ -84,41 +85,49 @@ class AiohttpTransport:
         """See `Transport`."""
         await self._pools.aclose()
 
-    async def _ask(self, session: Any, request: HttpRequest) -> Any:
+    async def _ask(self, pool: _Pool, request: HttpRequest) -> Any:
         aiohttp = _aiohttp()
         try:
-            return await session.request(
+            return await pool.session.request(
                 request.method,
                 request.url,
                 data=request.body,
                 headers=request.headers,
                 allow_redirects=False,
-                proxy=self._proxy,
-                timeout=aiohttp.ClientTimeout(
-                    total=None, sock_connect=request.deadlines.connect, ceil_threshold=3600
-                ),
+                proxy=pool.proxies.find(request.url),
+                timeout=_timeout(request.deadlines.connect),
             )
         except (aiohttp.ClientError, aiohttp.InvalidURL, OSError, ValueError) as error:
             hidden = isinstance(error, aiohttp.ClientHttpProxyError)  # it quotes the URL whole
             raise _failure(error, request, "headers") from (None if hidden else error)
 
-    def _open_pool(self) -> Any:
+    def _open_pool(self) -> _Pool:
         aiohttp = _aiohttp()
         connector = aiohttp.TCPConnector(
             limit=self._connections,
             ssl=tls_context(self._verify, trust_env=self._trust_env),
         )
-        return aiohttp.ClientSession(
+        session = aiohttp.ClientSession(
             connector=connector,
             cookie_jar=aiohttp.DummyCookieJar(),
             auto_decompress=False,
-            trust_env=self._trust_env,
+            trust_env=False,  # with it aiohttp asks two threads for every request
             skip_auto_headers=("Accept", "Accept-Encoding", "User-Agent"),
         )
+        return _Pool(session, Proxies(self._proxy, trust_env=self._trust_env))
 
 
-async def _close_pool(session: Any) -> None:
-    await session.close()
+class _Pool(NamedTuple):
+    session: Any
+    proxies: Proxies
+
+    async def aclose(self) -> None:
+        await self.session.close()
+
+
+@cache
+def _timeout(connect: float | None) -> Any:
+    return _aiohttp().ClientTimeout(total=None, sock_connect=connect, ceil_threshold=3600)
 
 
 class _Stream:

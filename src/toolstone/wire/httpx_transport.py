@@ -15,13 +15,14 @@ from toolstone import limits
 from toolstone.errors import ConfigError, DeadlineError, TransportError
 from toolstone.wire.failed import no_connection
 from toolstone.wire.pools import PerLoop
+from toolstone.wire.proxies import Proxies
 from toolstone.wire.reading import decoded, read_body
 from toolstone.wire.tls import tls_context
 from toolstone.wire.transport import HttpReply, HttpRequest, HttpStream, reply_headers
 
 if TYPE_CHECKING:
     import ssl
-    from collections.abc import AsyncGenerator, AsyncIterator, Callable
+    from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
     from types import ModuleType
 
 __all__ = ["HttpxTransport"]
@@ -76,16 +77,17 @@ class HttpxTransport:
     @asynccontextmanager
     async def stream(self, request: HttpRequest) -> AsyncIterator[HttpStream]:
         """See `Transport`."""
-        shard = _Shard(self._client) if self._client else (await self._pools.get()).pick()
+        if self._client is not None:
+            answer = await _open(self._client.build_request, self._client_send, request)
+            async with aclosing(answer), aclosing(_chunks(answer)) as raw:
+                yield _Stream(answer, raw)
+            return
+        shard = (await self._pools.get()).pick(request.url)
         shard.busy += 1
         try:
-            make = _plain_request if self._client is None else self._client.build_request
-            answer = await _open(shard.client, make, request)
-            try:
-                async with aclosing(_chunks(answer)) as raw:
-                    yield _Stream(answer, raw)
-            finally:
-                await answer.aclose()
+            answer = await _open(_plain_request, shard.pool.handle_async_request, request)
+            async with aclosing(answer), aclosing(_chunks(answer)) as raw:
+                yield _Stream(answer, raw)
         finally:
             shard.busy -= 1
 
@@ -93,6 +95,9 @@ class HttpxTransport:
         """See `Transport`. A client that was handed in stays open."""
         if self._client is None:
             await self._pools.aclose()
+
+    async def _client_send(self, prepared: Any) -> Any:
+        return await self._client.send(prepared, stream=True, follow_redirects=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,10 +117,10 @@ class _Plan:
     @property
     def size(self) -> int:
         """Connections of each."""
-        return min(self.connections, _SHARD)
+        return -(-self.connections // self.most)
 
-    def make_client(self) -> Any:
-        """One small pool.
+    def make_pool(self, proxy: str | None) -> Any:
+        """One small pool: httpx without the layer that adds cookies, redirects and its own auth.
 
         Raises:
             ConfigError: The proxy's URL is not one.
@@ -123,12 +128,11 @@ class _Plan:
         httpx = _httpx()
         bounds = httpx.Limits(max_connections=self.size, max_keepalive_connections=self.size)
         try:
-            return httpx.AsyncClient(
+            return httpx.AsyncHTTPTransport(
                 verify=tls_context(self.verify, trust_env=self.trust_env),
-                trust_env=self.trust_env,
-                proxy=self.proxy,
+                trust_env=False,
+                proxy=proxy,
                 limits=bounds,
-                follow_redirects=False,
             )
         except (ValueError, ImportError, httpx.InvalidURL) as error:
             raise ConfigError(
@@ -138,10 +142,10 @@ class _Plan:
 
 
 class _Shard:
-    __slots__ = ("busy", "client")
+    __slots__ = ("busy", "pool")
 
-    def __init__(self, client: Any) -> None:
-        self.client = client
+    def __init__(self, pool: Any) -> None:
+        self.pool = pool
         self.busy = 0
 
 
@@ -150,22 +154,26 @@ class _Shards:
 
     def __init__(self, plan: _Plan) -> None:
         self._plan = plan
-        self._shards: list[_Shard] = []
+        self._proxies = Proxies(plan.proxy, trust_env=plan.trust_env)
+        self._behind: dict[str | None, list[_Shard]] = {}
 
-    def pick(self) -> _Shard:
+    def pick(self, url: str) -> _Shard:
         """The first that has a free place, so that connections are used again; else the idlest."""
-        for shard in self._shards:
+        proxy = self._proxies.find(url)
+        shards = self._behind.setdefault(proxy, [])
+        for shard in shards:
             if shard.busy < self._plan.size:
                 return shard
-        if len(self._shards) < self._plan.most:
-            self._shards.append(_Shard(self._plan.make_client()))
-            return self._shards[-1]
-        return min(self._shards, key=lambda shard: shard.busy)
+        if len(shards) < self._plan.most:
+            shards.append(_Shard(self._plan.make_pool(proxy)))
+            return shards[-1]
+        return min(shards, key=lambda shard: shard.busy)
 
     async def aclose(self) -> None:
-        for shard in self._shards:
-            await shard.client.aclose()
-        self._shards.clear()
+        for shards in self._behind.values():
+            for shard in shards:
+                await shard.pool.aclose()
+        self._behind.clear()
 
 
 class _Stream:
@@ -189,7 +197,9 @@ def _url(url: str) -> Any:
     return _httpx().URL(url)
 
 
-async def _open(client: Any, make: Callable[..., Any], request: HttpRequest) -> Any:
+async def _open(
+    make: Callable[..., Any], send: Callable[[Any], Awaitable[Any]], request: HttpRequest
+) -> Any:
     httpx = _httpx()
     connect = request.deadlines.connect
     times = {"connect": connect, "read": None, "write": None, "pool": None}
@@ -201,7 +211,7 @@ async def _open(client: Any, make: Callable[..., Any], request: HttpRequest) -> 
             headers=request.headers,
             extensions={"timeout": times},
         )
-        return await client.send(prepared, stream=True, follow_redirects=False)
+        return await send(prepared)
     except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
         raise _failure(error, request, "headers") from error
 
