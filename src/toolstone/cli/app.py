@@ -10,6 +10,7 @@ from typing import Annotated
 
 import typer
 
+from toolstone import __version__
 from toolstone.cli.failures import FAILED, reported
 from toolstone.errors import InputError
 
@@ -50,16 +51,20 @@ def run() -> int:
     return 0
 
 
-@app.callback()
-def toolstone(
-    version: Annotated[bool, typer.Option("--version", help="Say the version, and end.")] = False,
-) -> None:
-    """Function-calling agents over the Responses API."""
-    if version:
-        from toolstone import __version__  # noqa: PLC0415  the package imports nothing of ours
-
+def _say_version(wanted: bool) -> None:
+    if wanted:
         typer.echo(__version__)
         raise typer.Exit
+
+
+@app.callback()
+def toolstone(
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=_say_version, is_eager=True, help="Say the version."),
+    ] = False,
+) -> None:
+    """Function-calling agents over the Responses API."""
 
 
 @app.command("run")
@@ -69,8 +74,12 @@ def run_agent(
     *,
     session: Annotated[str | None, typer.Option(help="The session's name.")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on where it stopped.")] = False,
-    approve: Annotated[list[str] | None, typer.Option(metavar="CALL", help="Let a waiting call run: 0.1")] = None,
-    deny: Annotated[list[str] | None, typer.Option(metavar="CALL", help="Do not let it run.")] = None,
+    approve: Annotated[
+        list[str] | None, typer.Option(metavar="CALL", help="Let a waiting call run: 0.1")
+    ] = None,
+    deny: Annotated[
+        list[str] | None, typer.Option(metavar="CALL", help="Do not let it run.")
+    ] = None,
     ledger: Ledger = None,
     as_json: AsJSON = False,
     debug: Debug = False,

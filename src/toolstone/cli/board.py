@@ -22,7 +22,9 @@ from toolstone.schema.output import FINAL_ANSWER
 from toolstone.schema.partial import PartialReader
 
 if TYPE_CHECKING:
-    from toolstone.events import Delta, Fact
+    from collections.abc import Sequence
+
+    from toolstone.events import Delta, Fact, Record
     from toolstone.schema.output import OutputType
     from toolstone.schema.partial import Partial
 
@@ -100,6 +102,14 @@ class Board:
             case _:
                 pass
 
+    def recall(self, records: Sequence[Record]) -> None:
+        """Take in what happened before anybody watched: when it did is not known."""
+        for record in records:
+            self.see(record.fact, 0.0)
+        self.asking = False
+        for line in self.calls.values():
+            line.began = None
+
     def _ask(self) -> None:
         self.asking = True
         self.text = self.hint = ""
@@ -133,6 +143,8 @@ class Board:
     def _return(self, event: Returned, now: float) -> None:
         line = self._line(event.call)
         line.ended = now
+        if event.how == "settled":
+            line.began = None  # it ended elsewhere, and nobody here knows when
         line.output = event.output
         line.failed = event.failed
 

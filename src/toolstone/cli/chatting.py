@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = ["chat_with"]
 
-_HELP = "/quit ends the chat, /resume goes on with what was stopped, Ctrl-C stops a run\n"
+_HELP = "Ctrl-C stops a run, /resume goes on with it, /quit ends the chat.\n"
 
 
 def chat_with(target: str, *, session: str | None, file: Path | None, debug: bool) -> None:
@@ -33,7 +33,7 @@ def chat_with(target: str, *, session: str | None, file: Path | None, debug: boo
     prompt = "> " if sys.stdin.isatty() else ""
     with Talk(agent, view, session=session, file=file) as talk:
         if prompt:
-            sys.stdout.write(f"{model_of(agent)}, session {talk.session}. {_HELP}")
+            sys.stdout.write(f"{clean(model_of(agent))}, session {talk.session}\n{_HELP}")
         while (line := _read(prompt)) is not None:
             _turn(talk, view, line, debug=debug)
         if session is not None:

@@ -23,8 +23,7 @@ _SECONDS = 1.0
 _WITS = """\
 That was SmolLM2, a language model of 135 million parameters, on this machine: no account, no key.
 So small a model proves the wiring, not the wits: toolstone made the schemas, ran the calls side
-by side and checked the answer; a larger model brings the judgement.
-"""
+by side and checked the answer; a larger model brings the judgement."""
 
 
 def show_demo(request: str | None, *, as_json: bool, debug: bool) -> int:

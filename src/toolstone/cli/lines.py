@@ -6,6 +6,7 @@ import dataclasses
 import json
 import sys
 import time
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any, Self
 
 from pydantic_core import to_jsonable_python
@@ -25,6 +26,7 @@ from toolstone.events import (
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from contextlib import AbstractContextManager
 
     from toolstone.events import Delta, Fact
     from toolstone.runs.result import Result, ToolCall
@@ -66,6 +68,10 @@ class LinesView:
         record = Record(self._seq, time.time(), run, event)
         self._seq += 1
         self._write(encode_record(record).decode())
+
+    def busy(self, _what: str) -> AbstractContextManager[Any]:
+        """See `View`."""
+        return nullcontext()
 
     def __enter__(self) -> Self:
         return self

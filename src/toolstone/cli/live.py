@@ -19,6 +19,7 @@ from toolstone.events import Asked, Finished
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from contextlib import AbstractContextManager
 
     from rich.console import RenderableType
 
@@ -48,8 +49,9 @@ class LiveView:
         self._console = console or Console(highlight=False)
         ascii_only = self._console.options.ascii_only
         self._marks = ("ok", "x ") if ascii_only else ("✓", "✗")
-        self._spinner = Spinner("line" if ascii_only else "dots", style="cyan")
-        self._model = clean(model)
+        dots = "line" if ascii_only else "dots"
+        self._spinner = Spinner(dots, Text(f"asking {clean(model)}", style="dim"), style="cyan")
+        self._turning = Spinner(dots, style="cyan")
         self._clock = clock
         self._lock = threading.Lock()  # the screen is drawn from a thread of its own
         self._board = Board(output)
@@ -58,9 +60,7 @@ class LiveView:
 
     def recall(self, records: Sequence[Record]) -> None:
         """See `View`."""
-        for record in records:
-            self._board.see(record.fact, self._clock())
-        self._board.asking = False
+        self._board.recall(records)
         self._shown.update(
             line.key for line in self._board.calls.values() if line.ended is not None
         )
@@ -88,6 +88,10 @@ class LiveView:
         if self._live is not None:
             self._live.stop()
             self._live = None
+
+    def busy(self, what: str) -> AbstractContextManager[Any]:
+        """See `View`."""
+        return self._console.status(Text(what, style="dim"))
 
     def finish(self, result: Result[Any], seconds: float) -> None:
         """The answer in full, and the bill; nothing while the run waits."""
@@ -134,7 +138,7 @@ class LiveView:
         good, bad = self._marks
         mark = Text(bad, style="red") if line.failed else Text(good, style="green")
         call = put_call(line.name, line.arguments, self._console.width // 2)
-        taken = f"  {line.seconds(now):.2f} s  "
+        taken = "  " if line.began is None else f"  {line.seconds(now):.2f} s  "
         room = max(20, self._console.width - len(call) - len(taken) - 4)
         said = Text(put_result(line.output, room), style="red" if line.failed else "")
         return Text.assemble(mark, " ", (call, "bold"), (taken, "dim"), said)
@@ -155,7 +159,6 @@ class LiveView:
             if board.hint:
                 parts.append(Text(shorten(board.hint, self._console.width - 1), style="yellow"))
             if board.asking and not (board.text or board.partial):
-                self._spinner.update(text=Text(f"asking {self._model}", style="dim"))
                 parts.append(self._spinner)
             return Group(*parts)
 
@@ -186,7 +189,7 @@ class LiveView:
         return (mark, call, taken, put_result(line.output))
 
     def _frame(self) -> Text:
-        drawn = self._spinner.render(self._console.get_time())
+        drawn = self._turning.render(self._console.get_time())
         return drawn if isinstance(drawn, Text) else Text("*")
 
     def _draw_text(self, text: str) -> Text:

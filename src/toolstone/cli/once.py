@@ -43,6 +43,8 @@ def run_once(
             if result.waiting and view.asks and sys.stdin.isatty():
                 result = ask_about(talk, result)
         except (RunError, KeyboardInterrupt) as error:
+            if unknown := getattr(getattr(error, "result", None), "waiting", ()):
+                error.add_note(f"These calls had not returned:\n{put_waiting(unknown)}")
             error.add_note(f"To go on: {talk.how_to_resume(target)}")
             raise
         if not result.waiting:
@@ -63,7 +65,7 @@ def _go(talk: Talk, text: str | None, approve: Sequence[str], deny: Sequence[str
 
 def _waits(result: Result[Any], command: str) -> str:
     return (
-        f"The run waits for somebody:\n{put_waiting(result)}\n"
+        f"The run waits for somebody:\n{put_waiting(result.waiting)}\n"
         f"To answer, in a terminal: {command}\n"
         "or by a program: the same with --approve CALL or --deny CALL\n"
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any, Self
 
 from toolstone.cli.board import Board
@@ -12,6 +13,7 @@ from toolstone.events import Retrying, Returned
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from contextlib import AbstractContextManager
 
     from toolstone.events import Delta, Fact, Record
     from toolstone.runs.result import Result
@@ -30,8 +32,7 @@ class PlainView:
 
     def recall(self, records: Sequence[Record]) -> None:
         """See `View`."""
-        for record in records:
-            self._board.see(record.fact, time.monotonic())
+        self._board.recall(records)
 
     def observe(self, _run: str, event: Fact | Delta, /) -> None:
         """Say what is worth a line."""
@@ -41,9 +42,14 @@ class PlainView:
             line = self._board.calls[event.call]
             call = put_call(line.name, line.arguments)
             mark = "failed" if line.failed else "returned"
-            _note(f"{call} {mark} in {line.seconds(now):.2f} s: {put_result(line.output)}")
+            taken = "" if line.began is None else f" in {line.seconds(now):.2f} s"
+            _note(f"{call} {mark}{taken}: {put_result(line.output)}")
         elif isinstance(event, Retrying):
             _note(self._board.hint)
+
+    def busy(self, _what: str) -> AbstractContextManager[Any]:
+        """See `View`."""
+        return nullcontext()
 
     def __enter__(self) -> Self:
         return self

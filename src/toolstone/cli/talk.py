@@ -133,7 +133,8 @@ class Talk:
         if self._model.startswith("local/"):
             from toolstone.models import resolve_model  # noqa: PLC0415  starts a child
 
-            resolve_model(self._model)
+            with self._view.busy(f"starting {self._model} on this machine"):
+                resolve_model(self._model)
 
     def _recall(self) -> None:
         if not self._recalled:

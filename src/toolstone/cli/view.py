@@ -11,6 +11,7 @@ from toolstone.cli.plain import PlainView
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from contextlib import AbstractContextManager
     from types import TracebackType
 
     from toolstone.events import Delta, Fact, Record
@@ -34,6 +35,10 @@ class View(Protocol):
 
     def recall(self, records: Sequence[Record]) -> None:
         """Learn what happened before, without showing it again."""
+        ...
+
+    def busy(self, what: str) -> AbstractContextManager[Any]:
+        """Show that something else takes its time, until the block is left."""
         ...
 
     def __enter__(self) -> Self: ...

@@ -9,10 +9,21 @@ from typing import TYPE_CHECKING, Any
 from pydantic_core import PydanticSerializationError, to_json, to_jsonable_python
 
 if TYPE_CHECKING:
-    from toolstone.runs.result import Result
+    from collections.abc import Sequence
+
+    from toolstone.runs.result import ToolCall
     from toolstone.usage import Usage
 
-__all__ = ["clean", "put_bill", "put_call", "put_output", "put_result", "put_value", "shorten"]
+__all__ = [
+    "clean",
+    "put_bill",
+    "put_call",
+    "put_output",
+    "put_result",
+    "put_value",
+    "put_waiting",
+    "shorten",
+]
 
 _SHORT = 60
 
@@ -82,9 +93,8 @@ def put_bill(usage: Usage, seconds: float, cost: float | None = None) -> str:
     )
 
 
-def put_waiting(result: Result[Any]) -> str:
-    """The calls a run waits for, one a line."""
+def put_waiting(calls: Sequence[ToolCall]) -> str:
+    """Calls that have not returned, one a line, each with its key and why."""
     return "\n".join(
-        f"  {call.key}  {put_call(call.name, call.arguments)}  ({call.state})"
-        for call in result.waiting
+        f"  {call.key}  {put_call(call.name, call.arguments)}  ({call.state})" for call in calls
     )
