@@ -149,7 +149,7 @@ def test_what_cannot_be_a_tool_is_refused_at_decoration():
         def free(a: dict[str, int]): ...
 
     with pytest.raises(
-        DefinitionError, match="opaque: parameter 'a': the type Signature cannot be described"
+        DefinitionError, match=r"opaque: parameter 'a': the type Signature cannot be described"
     ):
 
         @tool
@@ -157,7 +157,7 @@ def test_what_cannot_be_a_tool_is_refused_at_decoration():
 
 
 def test_methods_are_checked_as_far_as_they_can_be():
-    with pytest.raises(DefinitionError, match="Shop.sell: parameter 'item' has no type"):
+    with pytest.raises(DefinitionError, match=r"Shop.sell: parameter 'item' has no type"):
 
         class Shop:
             @tool

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar, cast, overload
 
 from pydantic_core import SchemaValidator, ValidationError, core_schema
 
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 __all__ = ["FINAL_ANSWER", "OutputProblem", "OutputType"]
 
 T = TypeVar("T")
+Out = TypeVar("Out")
 
 FINAL_ANSWER: Final = "final_answer"
 """The name of the tool that takes the answer where an endpoint has no structured output."""
@@ -65,8 +66,14 @@ class OutputType(Generic[T]):
     _validator: SchemaValidator | None = field(default=None, repr=False, compare=False)
     _bare: SchemaValidator | None = field(default=None, repr=False, compare=False)
 
+    @overload
     @staticmethod
-    def of(annotation: type[T] | Any, *, strict: Wish = "auto") -> OutputType[T]:
+    def of(annotation: type[Out], *, strict: Wish = "auto") -> OutputType[Out]: ...
+    @overload
+    @staticmethod
+    def of(annotation: Any, *, strict: Wish = "auto") -> OutputType[Any]: ...
+    @staticmethod
+    def of(annotation: Any, *, strict: Wish = "auto") -> OutputType[Any]:
         """Describe an output type.
 
         Args:

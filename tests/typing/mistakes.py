@@ -1,0 +1,20 @@
+"""Mistakes that type checkers must see: each marked line is an error for both."""
+
+from toolstone.tools import ToolContext, tool
+
+
+@tool
+def plain(city: str, days: int = 1) -> float:
+    return len(city) / days
+
+
+@tool(timeout=1)
+async def later(city: str, context: ToolContext[int]) -> str:
+    return city + context.deps  # error
+
+
+plain(5)  # error
+plain("x", hours=1)  # error
+length: str = plain("x")  # error
+tool(timeout="soon")  # error
+tool(nonsense=1)  # error
