@@ -115,9 +115,7 @@ asyncio.run(main())
 
 def test_processes_that_write_one_session_lose_and_double_nothing(tmp_path):
     path = str(tmp_path / "a.sqlite")
-    writers = [
-        subprocess.Popen([sys.executable, "-c", WRITER, path, str(n)]) for n in range(3)
-    ]
+    writers = [subprocess.Popen([sys.executable, "-c", WRITER, path, str(n)]) for n in range(3)]
     assert [writer.wait(60) for writer in writers] == [0, 0, 0]
     ledger = SQLiteLedger(path)
     records = asyncio.run(ledger.load("s"))

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 from toolstone.errors import StorageError
 from toolstone.events import (
     ArgumentsDelta,
-    Record,
     ReasoningDelta,
+    Record,
     RefusalDelta,
     Retrying,
     TextDelta,
