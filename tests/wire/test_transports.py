@@ -203,6 +203,22 @@ async def test_broken_framing_is_a_transport_error(transport, peer, framing):
             await transport().send(post(there.url))
 
 
+@pytest.mark.parametrize(
+    "headers",
+    [b"".join(b"x-%d: %d\r\n" % (n, n) for n in range(10_000)), b"x: a\r\n b\r\n"],
+    ids=["ten thousand", "folded"],
+)
+async def test_strange_headers_are_refused_or_harmless(transport, peer, headers):
+    head = b"HTTP/1.1 200 X\r\ncontent-length: 0\r\n" + headers + b"\r\n"
+    async with peer.Peer([head, peer.CLOSE]) as there:
+        try:
+            answer = await transport().send(post(there.url))
+        except TransportError:
+            return
+    assert all(value.isprintable() for value in answer.headers.values())
+    assert len(answer.headers) < 10_000
+
+
 async def test_http_1_0_and_connection_close_work(transport, peer):
     old = [b"HTTP/1.0 200 OK\r\n\r\nfine", peer.CLOSE]
     async with peer.Peer(old) as there:

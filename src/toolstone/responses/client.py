@@ -150,7 +150,7 @@ class Responses:
         return await self._persist(_Exchange(self, raw, _nobody, streamed=False))
 
     async def aclose(self) -> None:
-        """Close the connections of this event loop now; a later request opens new ones."""
+        """Close the transport's connections in this event loop; a later request opens new ones."""
         await self._transport.aclose()
 
     async def __aenter__(self) -> Self:

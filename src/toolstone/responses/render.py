@@ -189,5 +189,5 @@ def _json(raw: Mapping[str, Any], what: str) -> bytes:
 
 def _keep(kept: dict[int, Any], key: int, value: object, most: int) -> None:
     if len(kept) >= most:
-        kept.pop(next(iter(kept)), None)
+        kept.clear()
     kept[key] = value
