@@ -52,6 +52,7 @@ class Terminal:
         )  # fmt: skip
         os.close(slave)
         self.raw = b""
+        self.waited = 0
 
     @property
     def text(self):
@@ -59,13 +60,13 @@ class Terminal:
         return re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", self.raw.decode(errors="replace"))
 
     def wait_for(self, *texts):
-        """Read until all of these have been shown."""
+        """Read until these have been shown, one after another, since the last wait."""
         end = time.monotonic() + PATIENCE
-        while not all(text in self.text for text in texts):
-            assert time.monotonic() < end, f"{texts} not in {self.text!r}"
-            if not self._read(end - time.monotonic()):
-                break
-        assert all(text in self.text for text in texts), self.text
+        for text in texts:
+            while (found := self.text.find(text, self.waited)) < 0:
+                assert time.monotonic() < end, f"{text!r} not in {self.text!r}"
+                assert self._read(end - time.monotonic()), f"{text!r} not in {self.text!r}"
+            self.waited = found + len(text)
 
     def type(self, text):
         os.write(self.master, text.encode())

@@ -130,7 +130,7 @@ def test_ctrl_c_in_a_chat_stops_the_run_and_not_the_chat(terminal):
     seen.type("f\n")
     seen.wait_for("What is the model told?")
     seen.type("it took too long\n")
-    seen.wait_for("Home.")
+    seen.wait_for("Home.", "> ")
     seen.type("\x04")
     assert seen.end() == 0
 
