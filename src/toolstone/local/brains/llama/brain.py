@@ -188,27 +188,33 @@ class _Meter:
     def __init__(self, engine: Engine, read: int, cap: int) -> None:
         self._engine = engine
         self._read = read
+        self._written = 0
         self.left = cap
 
     async def metered(self, pieces: AsyncIterator[Piece]) -> AsyncIterator[Piece]:
-        written = 0
+        """Hand the pieces on as far as the cap allows, and end with the counts."""
         end = End()
         async for piece in pieces:
             if isinstance(piece, End):
                 end = piece
                 continue
-            said = _said(piece)
-            tokens = await self._engine.tokens(said)
+            tokens = await self._engine.tokens(_said(piece))
+            self._written += min(len(tokens), self.left)
             if len(tokens) > self.left:
-                text = await self._engine.text(tokens[: self.left])
-                written += self.left
-                yield Text(text) if isinstance(piece, Text) else Arguments(text)
                 end = End(status="incomplete", reason="max_output_tokens")
+                async for rest in self._cut(piece, tokens):
+                    yield rest
                 break
             self.left -= len(tokens)
-            written += len(tokens)
             yield piece
-        yield End(Usage(self._read, written), end.status, end.reason)
+        yield End(Usage(self._read, self._written), end.status, end.reason)
+
+    async def _cut(self, piece: Piece, tokens: list[int]) -> AsyncIterator[Piece]:
+        text = await self._engine.text(tokens[: self.left])
+        if isinstance(piece, Text):
+            yield Text(text)
+        elif isinstance(piece, Arguments):
+            yield Arguments(text)
 
 
 def _said(piece: Piece) -> str:

@@ -12,8 +12,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from toolstone import limits
 from toolstone.local.brains.llama.engine import Engine
-from toolstone.local.brains.llama.fit import fills, fit, names, required_texts
+from toolstone.local.brains.llama.fit import fills, fit, names, own_words, required_texts
 from toolstone.local.brains.llama.prompts import request_prompt, spoken, talk_prompts, tool_words
 from toolstone.local.brains.llama.words import numbers, related, stems, words
 
@@ -53,7 +54,7 @@ async def plan_calls(
         needs: The fields of the output that is asked for, by name, each with its description.
     """
     judge = _Judge(engine, tools)
-    clauses = [clause for clause in _CUT.split(request) if clause and words(clause)]
+    clauses = [clause for clause in _CUT.split(request, limits.LOCAL_CLAUSES) if words(clause)]
     planned = await _by_clause(judge, clauses) if len(clauses) > 1 else []
     if len(planned) < 2:  # noqa: PLR2004  one call is better judged by the whole request
         best = await judge.best(request, _CERTAIN)
@@ -74,18 +75,26 @@ class _Judge:
         self._engine = engine
         self.tools = tools
 
+    def _likely(self, text: str) -> Sequence[Tool]:
+        """Leave out, where very many tools are offered, those whose words fit least."""
+        if len(self.tools) <= limits.LOCAL_WEIGHED_TOOLS:
+            return self.tools
+        ranked = sorted(self.tools, key=lambda tool: -len(own_words(tool, text)))
+        return ranked[: limits.LOCAL_WEIGHED_TOOLS]
+
     async def best(self, text: str, certain: float | None) -> Tool | None:
         """Give the tool that explains a text best, if it beats talk by that much."""
         if not self.tools:
             return None
-        said = f" {' '.join(text.split())}"
-        weights = [await self._weight(tool, said) for tool in self.tools]
+        said = f" {' '.join(text.split()[-limits.LOCAL_WEIGHED_WORDS :])}"
+        tools = self._likely(said)
+        weights = [await self._weight(tool, said) for tool in tools]
         top = max(weights)
         if certain is not None:
             talk = [await self._engine.likelihood(prompt, said) for prompt in talk_prompts()]
             if top - max(talk) < certain:
                 return None
-        return self.tools[weights.index(top)]
+        return tools[weights.index(top)]
 
     async def _weight(self, tool: Tool, said: str) -> float:
         others = [other for other in self.tools if other is not tool]

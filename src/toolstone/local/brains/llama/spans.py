@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Sequence
 
+from toolstone import limits
 from toolstone.local.brains.llama.grammar import literal
 from toolstone.local.brains.llama.words import Word, dates, words
 
@@ -21,7 +22,7 @@ def span_rules(text: str, *, without: Collection[str] = ()) -> str | None:
     Returns:
         The rules, or None if no run of words is left.
     """
-    found = words(text)
+    found = words(text)[: limits.LOCAL_SPAN_WORDS]
     banned = {word.lower() for word in without}
     starts: list[str] = []
     rules: list[str] = []
