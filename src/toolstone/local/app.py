@@ -1,10 +1,6 @@
 """The HTTP application: the Responses protocol on one side, a brain on the other."""
 
-import json
-import logging
-import time
-import uuid
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from contextlib import aclosing, asynccontextmanager
 
 from starlette.applications import Starlette
@@ -16,17 +12,15 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 from toolstone import limits
-from toolstone.local.brain import Brain, End, Piece, RefusalError, Turn
-from toolstone.local.narrate import Event, Narration
+from toolstone.local.brain import Brain, End, RefusalError, Turn
+from toolstone.local.narrate import Narration
 from toolstone.local.request import parse_turn
 from toolstone.local.response import render_response
 from toolstone.local.store import Store
+from toolstone.local.telling import frames, identity, new_id, now, read_body, tell_whole
 
 __all__ = ["make_app"]
 
-log = logging.getLogger("toolstone.local")
-
-DONE = b"data: [DONE]\n\n"
 CLIENT_GONE = 499  # nobody reads it; the log does
 LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
 
@@ -71,42 +65,25 @@ class Endpoint:
 
     async def create(self, request: Request) -> Response:
         """Answer one request, as JSON or as a stream of events."""
-        turn = parse_turn(await _body(request), self._store)
+        turn = parse_turn(await read_body(request), self._store)
         self._check_model(turn.model)
-        response = render_response(turn.body, response_id=_new_id("resp"), now=_now())
-        narration = Narration(response, new_id=_new_id, clock=_now)
+        response = render_response(turn.body, response_id=new_id("resp"), now=now())
+        narration = Narration(response, new_id=new_id, clock=now)
         pieces = aiter(self._brain.answer(turn))
         first = await anext(pieces, End())  # what is refused is refused before 200 is said
-        told = self._told(turn, narration, first, pieces)
+        told = tell_whole(narration, first, pieces, over=lambda: self._keep(turn, narration))
         if turn.body.get("stream"):
-            return StreamingResponse(_frames(told), media_type="text/event-stream")
+            return StreamingResponse(frames(told), media_type="text/event-stream")
         async with aclosing(told):
             async for _ in told:
                 if await request.is_disconnected():
                     return Response(status_code=CLIENT_GONE)
-        return JSONResponse(narration.response, headers=_identity())
+        return JSONResponse(narration.response, headers=identity())
 
-    async def _told(
-        self, turn: Turn, narration: Narration, first: Piece, rest: AsyncIterator[Piece]
-    ) -> AsyncGenerator[Sequence[Event], None]:
-        """Tell the whole answer, batch by batch of events; whatever happens, it ends once."""
-        try:
-            yield narration.start() + narration.tell(first)
-            async for piece in rest:
-                yield narration.tell(piece)
-            if not narration.over:
-                raise ValueError("the brain stopped without End")  # noqa: TRY301  told like any other
-        except RefusalError as error:
-            yield narration.crash(error.code or "server_error", error.message)
-        except Exception:
-            log.exception("the brain broke in the middle of an answer")
-            if not narration.over:
-                yield narration.crash("server_error", "the brain broke; see the server's log")
-        finally:
-            await _close(rest)
-            if turn.body.get("store") is not False and narration.over:
-                response = narration.response
-                self._store.keep(response["id"], [*turn.items, *response["output"]])
+    def _keep(self, turn: Turn, narration: Narration) -> None:
+        if turn.body.get("store") is not False and narration.over:
+            response = narration.response
+            self._store.keep(response["id"], [*turn.items, *response["output"]])
 
     def _check_model(self, model: str) -> None:
         known = self._brain.models
@@ -115,41 +92,9 @@ class Endpoint:
             raise RefusalError(404, "model_not_found", message, "model")
 
 
-async def _body(request: Request) -> bytes:
-    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if kind != "application/json":
-        message = f"the content type is {kind!r}; send 'application/json'"
-        raise RefusalError(415, "unsupported_media_type", message)
-    chunks: list[bytes] = []
-    size = 0
-    async for chunk in request.stream():
-        size += len(chunk)
-        if size > limits.BODY_BYTES:
-            message = f"the body is larger than {limits.BODY_BYTES} bytes"
-            raise RefusalError(413, "request_too_large", message)
-        chunks.append(chunk)
-    return b"".join(chunks)
-
-
-async def _frames(told: AsyncGenerator[Sequence[Event], None]) -> AsyncIterator[bytes]:
-    """Frame events for the stream, one write for each."""
-    async with aclosing(told):
-        async for events in told:
-            for event in events:
-                data = json.dumps(event, ensure_ascii=False, separators=(",", ":"))
-                yield f"event: {event['type']}\ndata: {data}\n\n".encode()
-    yield DONE
-
-
-async def _close(pieces: AsyncIterator[Piece]) -> None:
-    close = getattr(pieces, "aclose", None)
-    if close is not None:
-        await close()
-
-
 async def _refused(_: Request, error: Exception) -> Response:
     assert isinstance(error, RefusalError)  # noqa: S101  registered for this class
-    headers = {**_identity(), **error.headers}
+    headers = {**identity(), **error.headers}
     if error.body is not None:
         return Response(error.body, error.status, headers)
     return JSONResponse(error.envelope(), error.status, headers)
@@ -164,15 +109,3 @@ async def _no_route(request: Request, error: Exception) -> Response:
 async def _broke(request: Request, _: Exception) -> Response:
     message = "the brain broke before it said anything; see the server's log"
     return await _refused(request, RefusalError(500, "server_error", message))
-
-
-def _identity() -> dict[str, str]:
-    return {"x-request-id": _new_id("req")}
-
-
-def _new_id(prefix: str) -> str:
-    return f"{prefix}_{uuid.uuid4().hex}"
-
-
-def _now() -> int:
-    return int(time.time())

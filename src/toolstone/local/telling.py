@@ -1,0 +1,112 @@
+"""What every endpoint of ours does alike: read a body, tell an answer to its end, frame events."""
+
+import json
+import logging
+import time
+import uuid
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
+from contextlib import aclosing
+
+from starlette.requests import Request
+
+from toolstone import limits
+from toolstone.local.brain import Piece, RefusalError
+from toolstone.local.narrate import Event, Narration
+
+__all__ = ["frame", "frames", "identity", "new_id", "now", "read_body", "tell_whole"]
+
+log = logging.getLogger("toolstone.local")
+
+DONE = b"data: [DONE]\n\n"
+
+
+async def tell_whole(
+    narration: Narration,
+    first: Piece,
+    rest: AsyncIterator[Piece],
+    *,
+    over: Callable[[], None],
+) -> AsyncGenerator[Sequence[Event], None]:
+    """Tell the whole answer, batch by batch of events; whatever happens, it ends once.
+
+    Args:
+        narration: What tells it.
+        first: The first piece, which has come already.
+        rest: Those after it.
+        over: Called when it is over, however it went.
+    """
+    try:
+        yield narration.start() + narration.tell(first)
+        async for piece in rest:
+            yield narration.tell(piece)
+        if not narration.over:
+            raise ValueError("the brain stopped without End")  # noqa: TRY301  told like any other
+    except RefusalError as error:
+        yield narration.crash(error.code or "server_error", error.message)
+    except Exception:
+        log.exception("the brain broke in the middle of an answer")
+        if not narration.over:
+            yield narration.crash("server_error", "the brain broke; see the server's log")
+    finally:
+        await _close(rest)
+        over()
+
+
+async def read_body(request: Request) -> bytes:
+    """Read the whole body.
+
+    Raises:
+        RefusalError: Its type is not JSON, or it is larger than `limits.BODY_BYTES`.
+    """
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if kind != "application/json":
+        message = f"the content type is {kind!r}; send 'application/json'"
+        raise RefusalError(415, "unsupported_media_type", message)
+    chunks: list[bytes] = []
+    size = 0
+    async for chunk in request.stream():
+        size += len(chunk)
+        if size > limits.BODY_BYTES:
+            message = f"the body is larger than {limits.BODY_BYTES} bytes"
+            raise RefusalError(413, "request_too_large", message)
+        chunks.append(chunk)
+    return b"".join(chunks)
+
+
+async def frames(
+    told: AsyncGenerator[Sequence[Event], None], *, done: bool = True
+) -> AsyncIterator[bytes]:
+    """Frame events for the stream, one write for each."""
+    async with aclosing(told):
+        async for events in told:
+            for event in events:
+                yield frame(event)
+    if done:
+        yield DONE
+
+
+def frame(event: Event) -> bytes:
+    """One event as it stands in a stream."""
+    data = json.dumps(event, ensure_ascii=False, separators=(",", ":"))
+    return f"event: {event['type']}\ndata: {data}\n\n".encode()
+
+
+async def _close(pieces: AsyncIterator[Piece]) -> None:
+    close = getattr(pieces, "aclose", None)
+    if close is not None:
+        await close()
+
+
+def identity() -> dict[str, str]:
+    """Give the header that tells one answer from another."""
+    return {"x-request-id": new_id("req")}
+
+
+def new_id(prefix: str) -> str:
+    """Make an id that no other has."""
+    return f"{prefix}_{uuid.uuid4().hex}"
+
+
+def now() -> int:
+    """Give the time in unix seconds."""
+    return int(time.time())
