@@ -15,6 +15,7 @@ FLOORS = [
     {"tools", "ledgers", "observers"},
     {"wire"},
     {"runs", "responses"},
+    {"bedrock"},
     {"local"},
     {"models", "sessions", "delegate", "rulings", "workshop", "agent"},
     {"testing"},
