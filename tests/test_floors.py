@@ -46,6 +46,7 @@ PURE = [
     "responses/stream.py",
     "responses/failures.py",
     "wire/sse.py",
+    "bedrock/dialect.py",
 ]
 LAZY = {"httpx", "jsonschema", "tenacity", "sqlite3", "boto3", "botocore", "aiohttp", "starlette",
         "uvicorn", "xllamacpp", "typer", "rich"}  # fmt: skip

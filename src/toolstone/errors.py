@@ -229,9 +229,21 @@ class LimitError(ServiceError):
 
 
 class StatusError(ServiceError):
-    """The service said no: an HTTP status, an `error` event or `response.failed`."""
+    """The service said no: an HTTP status, an `error` event or `response.failed`.
+
+    Attributes:
+        means: What it is about, in one word, where that is known: `auth`, `permission`,
+            `wrong-route`, `model`, `gate`, `context`, `throttled`, `transient`, `state-lost` or
+            `malformed`.
+        mend: What may be tried once before it is final; empty if nothing.
+        param: The parameter it names, if it names one.
+    """
 
     kind: Kind = "model"
+    means: str = ""
+    mend: str = ""
+    param: str = ""
+    _kept = (*ServiceError._kept, "means", "param")  # noqa: SLF001  a subclass extends the list
 
 
 class AuthError(StatusError):

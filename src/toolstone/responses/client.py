@@ -14,7 +14,7 @@ from toolstone.events import Noted, Retrying
 from toolstone.ports import Profile, Response
 from toolstone.responses.address import check_base_url
 from toolstone.responses.decode import decode
-from toolstone.responses.failures import failure, read_error, sanitised
+from toolstone.responses.failures import TABLE, failure, read_error, sanitised
 from toolstone.responses.parse import parse_response
 from toolstone.responses.render import Renderer
 from toolstone.responses.stream import Assembler
@@ -41,6 +41,7 @@ if TYPE_CHECKING:
 
     from toolstone.events import Delta
     from toolstone.ports import Emit, Request
+    from toolstone.responses.failures import Row
     from toolstone.wire import HttpStream
 
 __all__ = ["Responses"]
@@ -68,6 +69,9 @@ class Responses:
         retry: How often to try; `Retry(attempts=1)` is once.
         headers: More headers for every request.
         user_agent: Who we say we are.
+
+    Attributes:
+        failures: What errors mean here, row by row; see `toolstone.responses.failures`.
 
     Raises:
         ConfigError: The URL, the key or a header cannot be.
@@ -101,6 +105,7 @@ class Responses:
         self.deadlines = deadlines or Deadlines(idle=profile.idle or limits.IDLE_SECONDS)
         self.retry = retry
         self.quota = Quota()
+        self.failures: Sequence[Row] = TABLE
         self._auth = auth or (NoAuth() if api_key is None else BearerAuth(api_key))
         self._transport = transport or HttpxTransport()
         self._renderer = Renderer(model, profile)
@@ -233,7 +238,7 @@ class _Exchange:
         try:
             return await self._once()
         except StatusError as error:
-            if self._learnt or error.status is None:
+            if self._learnt or error.status is None or error.means == "permission":
                 raise
             self._learnt = await self._client.learn(error.status, self._refusal)
             if not self._learnt:
@@ -251,7 +256,7 @@ class _Exchange:
             raise self._refused(reply)
         if "event-stream" in _kind(reply.headers):
             return self._read_events(reply)
-        return parse_response(reply.body, sent=body, headers=reply.headers, secrets=self._secrets)
+        return self._parse(reply)
 
     def _read_events(self, reply: HttpReply) -> Response:
         """A server that streams although it was not asked to."""
@@ -261,7 +266,9 @@ class _Exchange:
         return assembler.end()
 
     def _assembler(self, headers: Mapping[str, str]) -> Assembler:
-        return Assembler(sent=self._body, headers=headers, secrets=self._secrets)
+        return Assembler(
+            sent=self._body, headers=headers, secrets=self._secrets, table=self._client.failures
+        )
 
     async def _stream(self, request: HttpRequest) -> Response:
         assembler = self._assembler({})
@@ -304,8 +311,15 @@ class _Exchange:
         )
         if not 200 <= reply.status < 300:  # noqa: PLR2004  the class of HTTP successes
             raise self._refused(reply)
+        return self._parse(reply)
+
+    def _parse(self, reply: HttpReply) -> Response:
         return parse_response(
-            reply.body, sent=self._body, headers=reply.headers, secrets=self._secrets
+            reply.body,
+            sent=self._body,
+            headers=reply.headers,
+            secrets=self._secrets,
+            table=self._client.failures,
         )
 
     def _refused(self, reply: HttpReply) -> StatusError:
@@ -317,6 +331,7 @@ class _Exchange:
             body=reply.body,
             phase="headers" if reply.status < 400 else "response",  # noqa: PLR2004  redirects
             secrets=self._secrets,
+            table=self._client.failures,
         )
 
 

@@ -30,6 +30,12 @@ class Row:
     pattern: re.Pattern[str] | None = None
     statuses: frozenset[int] = frozenset()
     hint: str = ""
+    means: str = ""
+    """What it is about, in one word; see `StatusError.means`."""
+    mend: str = ""
+    """What may be tried once before it is final."""
+    parameter: str = ""
+    """The parameter it is about, where the error does not say."""
 
     def fits(self, status: int | None, said: Said) -> bool:
         """Whether this row speaks of that error."""
@@ -39,6 +45,12 @@ class Row:
             return False
         return self.pattern is None or self.pattern.search(said.message) is not None
 
+    def named(self, said: Said) -> str:
+        """The parameter that an error of this row is about; empty if it says none."""
+        found = self.pattern.search(said.message) if self.pattern is not None else None
+        groups = found.groupdict().values() if found is not None else ()
+        return said.param or next((name for name in groups if name), self.parameter)
+
 
 class Said(NamedTuple):
     """What an error says of itself; absent parts are empty."""
@@ -46,6 +58,7 @@ class Said(NamedTuple):
     message: str = ""
     code: str = ""
     type: str = ""
+    param: str = ""
 
 
 def _words(text: str) -> frozenset[str]:
@@ -65,6 +78,7 @@ TABLE: Final[tuple[Row, ...]] = (
             "organization_spend_limit_exceeded billing_hard_limit_reached"
         ),
         hint="The account's quota is used up: add credit or raise the limit; waiting does not help",
+        means="throttled",
     ),
     Row(
         RateLimitError,
@@ -74,6 +88,7 @@ TABLE: Final[tuple[Row, ...]] = (
             "ThrottlingException TooManyRequestsException"
         ),
         hint="Ask for less at once: fewer runs side by side, or a lower max_output_tokens",
+        means="throttled",
     ),
     Row(
         ServerError,
@@ -84,63 +99,78 @@ TABLE: Final[tuple[Row, ...]] = (
             "api_error timeout vector_store_timeout InternalServerException "
             "ServiceUnavailableException ModelErrorException"
         ),
+        means="transient",
     ),
     Row(
         StatusError,
         retryable=False,
         words=_words("context_length_exceeded exceed_context_size_error"),
         hint="Send less: a shorter history, fewer tools, or truncation='auto'",
+        means="context",
     ),
     Row(
         StatusError,
         retryable=False,
         words=_words("previous_response_not_found"),
         hint="The response to go on from is gone; go on from the local history (state='local')",
+        means="state-lost",
     ),
     Row(
         StatusError,
         retryable=False,
         words=_words("invalid_encrypted_content"),
         hint="Reasoning from another service, region or time; leave these items out",
+        means="malformed",
     ),
     Row(
         StatusError,
         retryable=False,
         words=_words("model_not_found"),
         hint="Check the model's name, and that this base URL serves it",
+        means="model",
     ),
     Row(
         StatusError,
         retryable=False,
         words=_words("unsupported_parameter unsupported_value unknown_parameter"),
         hint="This model does not take the parameter; leave it out of the settings",
+        means="gate",
     ),
     Row(
         AuthError,
         retryable=False,
         words=_words(
-            "invalid_api_key authentication_error permission_error access_denied "
-            "AccessDeniedException UnrecognizedClientException ExpiredTokenException "
-            "unsupported_country_region_territory"
+            "invalid_api_key authentication_error UnrecognizedClientException "
+            "ExpiredTokenException unsupported_country_region_territory"
         ),
         hint="Check the key, and that it belongs to this service, region and model",
+        means="auth",
+    ),
+    Row(
+        AuthError,
+        retryable=False,
+        words=_words("permission_error access_denied AccessDeniedException"),
+        hint="Who asks is known, and is not allowed to: check the permissions of the key",
+        means="permission",
     ),
     Row(
         AuthError,
         retryable=False,
         statuses=frozenset({401, 403}),
         hint="Check the key, and that it belongs to this service, region and model",
+        means="auth",
     ),
     Row(
         ServerError,
         retryable=True,
         pattern=_pattern(r"^\W*internal server error"),
         hint="The service calls it a bad request, but it broke itself",
+        means="transient",
     ),
-    Row(RateLimitError, retryable=True, statuses=frozenset({429})),
+    Row(RateLimitError, retryable=True, statuses=frozenset({429}), means="throttled"),
     # 408 gave up waiting for us, 409 lost a race, 425 came too early: as the official library does.
     Row(StatusError, retryable=True, statuses=frozenset({408, 409, 425})),
-    Row(ServerError, retryable=True, statuses=frozenset(range(500, 600))),
+    Row(ServerError, retryable=True, statuses=frozenset(range(500, 600)), means="transient"),
     Row(
         StatusError,
         retryable=False,
@@ -184,7 +214,8 @@ def read_error(raw: object) -> Said:
     if not isinstance(message, str):
         message = f"{type(message).__name__} of {len(str(message))} characters"
     kind = _word(inner.get("type")) or _word(inner.get("__type")).rpartition("#")[2]
-    return Said(message, _word(inner.get("code")), "" if kind == "error" else kind)
+    kind = "" if kind == "error" else kind
+    return Said(message, _word(inner.get("code")), kind, _word(inner.get("param")))
 
 
 def _word(raw: object) -> str:
@@ -199,6 +230,7 @@ def failure(
     body: bytes = b"",
     phase: str = "response",
     secrets: Sequence[str] = (),
+    table: Sequence[Row] = TABLE,
 ) -> StatusError:
     """The exception for an error that the service told.
 
@@ -209,10 +241,13 @@ def failure(
         body: What arrived; its beginning is kept, without secrets.
         phase: Where it happened.
         secrets: Values of the headers that said who asks; neither they nor their last words appear.
+        table: What errors mean here; its last row fits everything.
     """
     headers = headers or {}
     secrets = _secret_parts(secrets)
-    row = next(row for row in TABLE if row.fits(status, said))
+    if not said.code and not said.type:
+        said = said._replace(type=headers.get("x-amzn-errortype", "").partition(":")[0])
+    row = next(row for row in table if row.fits(status, said))
     wait = retry_after(headers)
     error = row.error(
         _message(row, said, status, headers, wait, secrets),
@@ -225,6 +260,8 @@ def failure(
         body=_redacted(body[: limits.ERROR_BODY_BYTES], secrets),
     )
     error.outcome = "none"
+    error.means, error.mend = row.means, row.mend
+    error.param = sanitised(row.named(said), secrets)[:80]
     return error
 
 

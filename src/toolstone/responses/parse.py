@@ -8,7 +8,7 @@ from toolstone.errors import ProtocolError
 from toolstone.items import parse_item
 from toolstone.ports import Response
 from toolstone.responses.decode import decode
-from toolstone.responses.failures import failure, read_error, request_id, sanitised
+from toolstone.responses.failures import TABLE, failure, read_error, request_id, sanitised
 from toolstone.usage import Usage
 
 if TYPE_CHECKING:
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from toolstone.events import Noted
     from toolstone.items import Item
+    from toolstone.responses.failures import Row
 
 __all__ = ["parse_response", "read_items", "response_from"]
 
@@ -30,6 +31,7 @@ def parse_response(
     sent: bytes = b"",
     headers: Mapping[str, str] = _NO_HEADERS,
     secrets: Sequence[str] = (),
+    table: Sequence[Row] = TABLE,
 ) -> Response:
     """Read the body of a 200.
 
@@ -46,8 +48,10 @@ def parse_response(
     if not isinstance(raw, dict):
         raise _not_a_response(f"JSON {type(raw).__name__}", "", body, headers)
     if not isinstance(raw.get("output"), list) or "status" not in raw or "id" not in raw:
-        raise _strange(raw, body, headers, secrets)
-    return response_from(raw, sent=sent, received=body, headers=headers, secrets=secrets)
+        raise _strange(raw, body, headers, secrets, table)
+    return response_from(
+        raw, sent=sent, received=body, headers=headers, secrets=secrets, table=table
+    )
 
 
 def response_from(
@@ -59,6 +63,7 @@ def response_from(
     notes: tuple[Noted, ...] = (),
     headers: Mapping[str, str] = _NO_HEADERS,
     secrets: Sequence[str] = (),
+    table: Sequence[Row] = TABLE,
 ) -> Response:
     """A `Response` from its decoded JSON object.
 
@@ -88,15 +93,23 @@ def response_from(
         received,
     )
     if status == "failed":
-        raise _failed(response, error, headers, secrets)
+        raise _failed(response, error, headers, secrets, table)
     return response
 
 
 def _failed(
-    response: Response, error: object, headers: Mapping[str, str], secrets: Sequence[str]
+    response: Response,
+    error: object,
+    headers: Mapping[str, str],
+    secrets: Sequence[str],
+    table: Sequence[Row],
 ) -> Exception:
     ended = failure(
-        read_error(error), headers=headers, body=response.received[:1024], secrets=secrets
+        read_error(error),
+        headers=headers,
+        body=response.received[:1024],
+        secrets=secrets,
+        table=table,
     )
     ended.partial = response
     return ended
@@ -139,10 +152,15 @@ def _object(body: bytes, headers: Mapping[str, str]) -> bytes:
 
 
 def _strange(
-    raw: JSON, body: bytes, headers: Mapping[str, str], secrets: Sequence[str]
+    raw: JSON,
+    body: bytes,
+    headers: Mapping[str, str],
+    secrets: Sequence[str],
+    table: Sequence[Row],
 ) -> Exception:
     if raw.get("error"):
-        return failure(read_error(raw), headers=headers, body=body[:1024], secrets=secrets)
+        said = read_error(raw)
+        return failure(said, headers=headers, body=body[:1024], secrets=secrets, table=table)
     output = raw.get("Output")
     if isinstance(output, dict) and "__type" in output:
         return _not_a_response(

@@ -22,7 +22,7 @@ from toolstone.events import ArgumentsDelta, Noted, ReasoningDelta, RefusalDelta
 from toolstone.items import parse_item
 from toolstone.ports import Response
 from toolstone.responses.decode import decode, mend
-from toolstone.responses.failures import failure, read_error
+from toolstone.responses.failures import TABLE, failure, read_error
 from toolstone.responses.numbering import Numbering
 from toolstone.responses.parse import read_items, response_from
 from toolstone.responses.slots import Slot, Slots, agree, essence
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
     from toolstone.errors import StatusError
     from toolstone.events import Delta
+    from toolstone.responses.failures import Row
     from toolstone.wire.sse import Event
 
 __all__ = ["Assembler"]
@@ -76,6 +77,7 @@ class Assembler:
         sent: The body of the request, for the response.
         headers: Of the answer, for errors.
         secrets: Values that must not appear in errors.
+        table: What errors mean here.
 
     Attributes:
         response: The whole response, once its terminal event was there.
@@ -89,12 +91,14 @@ class Assembler:
         sent: bytes = b"",
         headers: Mapping[str, str] | None = None,
         secrets: Sequence[str] = (),
+        table: Sequence[Row] = TABLE,
     ) -> None:
         self.response: Response | None = None
         self.heard = 0
         self._sent = sent
         self.headers = headers or {}
         self._secrets = secrets
+        self._table = table
         self._slots = Slots()
         self._head: JSON = {}
         self._notes: list[Noted] = []
@@ -222,6 +226,7 @@ class Assembler:
             body=data[:1024],
             phase="stream",
             secrets=self._secrets,
+            table=self._table,
         )
 
     def _delta(self, kind: str, event: JSON, deltas: list[Delta]) -> None:
@@ -305,6 +310,7 @@ class Assembler:
             notes=tuple(self._notes),
             headers=self.headers,
             secrets=self._secrets,
+            table=self._table,
         )
 
     def _settle(self, output: object) -> tuple[Any, ...]:

@@ -1,0 +1,254 @@
+"""What is known of Bedrock's hosts, families and refusals: one dated table, overridable. Pure.
+
+The table is `dialect.toml` beside this file. It is read once, at first use, and looked into where
+needed; `dialect_schema.py` says what it must look like, and is asked whenever somebody else's
+table or entry comes in.
+"""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cache, cached_property
+from importlib import resources
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from toolstone.errors import AuthError, ConfigError, RateLimitError, ServerError, StatusError
+from toolstone.responses.failures import TABLE, Row
+
+if TYPE_CHECKING:
+    import os
+
+__all__ = ["Dialect", "Family", "Gate"]
+
+Table = Mapping[str, Any]
+
+_ERRORS: Final = {
+    "auth": AuthError,
+    "rate": RateLimitError,
+    "server": ServerError,
+    "status": StatusError,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Gate:
+    """What an endpoint makes of one parameter.
+
+    Attributes:
+        parameter: Its name in `Settings`, or a body field of its own.
+        allowed: The values it takes; empty refuses the parameter, None takes all.
+        ignored: Whether it is taken without effect.
+        grade: How this is known: `doc`, `live`, `lib`, `rep` or `ours`.
+    """
+
+    parameter: str
+    allowed: tuple[Any, ...] | None = None
+    ignored: bool = False
+    grade: str = "ours"
+
+    def admits(self, value: object) -> bool:
+        """Whether the endpoint takes this value."""
+        return self.allowed is None or value in self.allowed
+
+
+@dataclass(frozen=True, slots=True)
+class Family:
+    """What models with one beginning of their ids have in common.
+
+    Attributes:
+        name: Its name in the table; empty if the table does not know the model.
+        prefix: The path prefix on the mantle host.
+        hosts: Where its Responses API answers, best first.
+        apis: What it speaks: `responses`, `chat`, `converse`, `invoke`, `messages`.
+        output: How structured output is asked for; see `Profile.output`.
+        profiled: Whether the runtime host wants `us.`, `global.` or `us-gov.` before the id.
+        runtime_suffix: What the runtime host wants after the id.
+        encrypted: Whether encrypted reasoning is worth sending back.
+        grade: How this is known.
+    """
+
+    name: str = ""
+    prefix: str = "/v1"
+    hosts: tuple[str, ...] = ("mantle", "runtime")
+    apis: tuple[str, ...] = ("responses",)
+    output: str = "native"
+    profiled: bool = False
+    runtime_suffix: str = ""
+    encrypted: bool = False
+    grade: str = "ours"
+
+
+_STRANGER: Final = Family()
+
+
+@dataclass(frozen=True, eq=False)
+class Dialect:
+    """The table, with questions one can ask of it. Frozen; `with_` makes another.
+
+    Attributes:
+        data: The table itself, as TOML has it.
+    """
+
+    data: Table = field(repr=False)
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str] | None = None) -> Dialect:
+        """The table that comes with toolstone, or your own in its place.
+
+        Raises:
+            ConfigError: Your table cannot be read, or is not of the form; says where.
+        """
+        if path is None:
+            return _own()
+        try:
+            data = tomllib.loads(Path(path).read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise ConfigError(f"the dialect table cannot be read: {error}") from error
+        return cls(_checked(data))
+
+    def with_(self, **tables: Table) -> Dialect:
+        """The same table with entries of yours in place of its own, or added.
+
+        An entry is merged key by key; errors of yours are looked at first.
+
+        Example:
+            dialect = Dialect.load().with_(gates={"top-p-gpt": {"allowed": [1]}})
+
+        Raises:
+            ConfigError: There is no such table, or an entry is not of the form.
+        """
+        data = {name: dict(self.data[name]) for name in self.data if _is_table(self.data[name])}
+        for name, entries in tables.items():
+            if name not in data:
+                raise ConfigError(f"the dialect has no table {name!r}; it has {', '.join(data)}")
+            data[name] = _merged(data[name], entries)
+        return Dialect(_checked({**self.data, **data}))
+
+    @property
+    def date(self) -> str:
+        """When the table was last compared with the services."""
+        return str(self.data["date"])
+
+    @property
+    def habits(self) -> Table:
+        """What the services do besides answering: smallest output, junk, unasked items."""
+        habits: Table = self.data["habits"]
+        return habits
+
+    def host(self, name: str) -> Table:
+        """Domain, signing name and prefixes of `mantle` or `runtime`.
+
+        Raises:
+            ConfigError: There is no such host.
+        """
+        hosts: dict[str, Table] = self.data["hosts"]
+        if name not in hosts:
+            raise ConfigError(f"host {name!r}: Bedrock has {' and '.join(hosts)}")
+        return hosts[name]
+
+    def hosts_for(self, feature: str) -> tuple[str, ...]:
+        """The hosts that have a feature: `background`, `server_tools`, `project`, `stored`."""
+        return tuple(self.data["features"][feature]["hosts"])
+
+    def regions(self, host: str = "mantle") -> tuple[str, ...]:
+        """The regions known to have this host; the runtime host is in all."""
+        regions: dict[str, Table] = self.data["regions"]
+        return tuple(name for name, has in regions.items() if has.get(host, True))
+
+    def profiles(self, region: str) -> tuple[str, ...]:
+        """The beginnings of inference profile ids in a region, the default first."""
+        table: dict[str, Table] = self.data["profiles"]
+        return tuple(table[_longest(table, region) or ""]["choices"])
+
+    def family(self, model: str) -> Family:
+        """The family of a model, by the longest beginning that fits its mantle id."""
+        name = self._families.get(_longest(self._families, model) or "")
+        if name is None:
+            return _STRANGER
+        entry = {key: value for key, value in self.data["families"][name].items() if key != "match"}
+        for key in ("hosts", "apis"):
+            entry[key] = tuple(entry[key])
+        return Family(name=name, **entry)
+
+    def model(self, model: str) -> Table:
+        """Regions, context and output of a model; empty if the table does not know it."""
+        models: dict[str, Table] = self.data["models"]
+        return models.get(_longest(models, model) or "", {})
+
+    def gates(self, model: str, host: str) -> dict[str, Gate]:
+        """What the endpoint makes of parameters; those not named are taken."""
+        found: dict[str, tuple[int, Gate]] = {}
+        for entry in self.data["gates"].values():
+            match = entry.get("match", [""])
+            fits = [len(start) for start in match if model.startswith(start)]
+            if not fits or host not in entry.get("hosts", [host]):
+                continue
+            allowed = entry.get("allowed")
+            gate = Gate(
+                entry["parameter"],
+                None if allowed is None else tuple(allowed),
+                ignored=entry.get("ignored", False),
+                grade=entry.get("grade", "ours"),
+            )
+            if gate.parameter not in found or found[gate.parameter][0] < max(fits):
+                found[gate.parameter] = (max(fits), gate)
+        return {name: gate for name, (_, gate) in found.items()}
+
+    def actions(self, feature: str, host: str) -> tuple[str, ...]:
+        """The IAM actions that a feature needs on a host."""
+        return tuple(self.data["iam"][feature].get(host, ()))
+
+    @cached_property
+    def failures(self) -> tuple[Row, ...]:
+        """What a refusal means: Bedrock's own rows, then those of every Responses server."""
+        return (*(_row(entry) for entry in self.data["errors"].values()), *TABLE)
+
+    @cached_property
+    def _families(self) -> dict[str, str]:
+        families: dict[str, Table] = self.data["families"]
+        return {start: name for name, family in families.items() for start in family["match"]}
+
+
+@cache
+def _own() -> Dialect:
+    source = resources.files("toolstone.bedrock").joinpath("dialect.toml")
+    return Dialect(tomllib.loads(source.read_text(encoding="utf-8")))
+
+
+def _checked(data: Table) -> Table:
+    from toolstone.bedrock.dialect_schema import check  # noqa: PLC0415  only for others' tables
+
+    return check(data)
+
+
+def _is_table(value: object) -> bool:
+    return isinstance(value, Mapping)
+
+
+def _merged(old: Table, new: Table) -> dict[str, Any]:
+    """Entries of `new` stand first, so that they are looked at first."""
+    entries = {name: {**old.get(name, {}), **entry} for name, entry in new.items()}
+    return {**entries, **{name: entry for name, entry in old.items() if name not in entries}}
+
+
+def _longest(starts: Mapping[str, object], text: str) -> str | None:
+    return max((start for start in starts if text.startswith(start)), key=len, default=None)
+
+
+def _row(entry: Table) -> Row:
+    pattern = entry.get("pattern")
+    return Row(
+        _ERRORS[entry.get("error", "status")],
+        retryable=entry.get("retryable", False),
+        words=frozenset(entry.get("words", ())),
+        pattern=None if pattern is None else re.compile(pattern, re.IGNORECASE | re.DOTALL),
+        statuses=frozenset(entry.get("statuses", ())),
+        hint=entry.get("hint", ""),
+        means=entry["means"],
+        mend=entry.get("mend", ""),
+        parameter=entry.get("parameter", ""),
+    )
