@@ -302,3 +302,10 @@ def test_what_the_tool_refuses_is_refused_with_a_path_into_what_was_sent(paramet
     else:
         assert {p.name for p in parameters if p.default is REQUIRED} <= set(value)
         assert set(value) <= {p.name for p in parameters}
+
+
+def test_a_field_as_default_is_refused_with_the_spelling_that_works():
+    with pytest.raises(
+        DefinitionError, match=r"write a: Annotated\[TYPE, Field\(...\)\] = DEFAULT"
+    ):
+        described(a=(int, Field(ge=1)))

@@ -210,3 +210,10 @@ def test_both_readers_agree_about_any_text(text):
         assert str(caught) == problem
     else:
         assert problem is None or "surrogate" in problem  # pydantic's reader refuses that one
+
+
+def test_many_brackets_are_not_deep():
+    text = '{"a":[' + ",".join('{"b":"[[{{","c":"\\""}' for _ in range(500)) + "]}"
+
+    assert check_object(text) == text.encode()
+    assert find_problem(text, root=None) is None

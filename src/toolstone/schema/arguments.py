@@ -146,6 +146,11 @@ def _default(who: str, parameter: Parameter) -> Any:
     default = parameter.default
     if default is None or type(default) in {str, bool, int}:
         return default
+    if type(default).__name__ == "FieldInfo":
+        raise DefinitionError(
+            f"{who}: parameter {parameter.name!r} has a Field(...) as its default; write "
+            f"{parameter.name}: Annotated[TYPE, Field(...)] = DEFAULT"
+        )
     try:
         return from_json(to_json(default, inf_nan_mode="constants"), allow_inf_nan=False)
     except (PydanticSerializationError, ValueError, RecursionError) as error:

@@ -56,18 +56,39 @@ def check_object(text: str, most: int = limits.ARGUMENTS_BYTES) -> bytes:
     """
     try:
         raw = text.encode()
-        size = len(raw)
-        if size <= most and (size < limits.JSON_DEPTH or not _maybe_deep(text)):
+        short = not text[limits.JSON_DEPTH :]  # too short to be too long or too deep
+        if short or (len(raw) <= most and _deepest(text) <= limits.JSON_DEPTH):
             found, end = _scan(text, 0)
-            if type(found) is dict and end == len(text) and _search_big(text) is None:
+            if type(found) is dict and not text[end:] and _search_big(text) is None:
                 return raw
     except (_Odd, StopIteration, ValueError, RecursionError):
         pass
     return _look_closely(text, most)
 
 
-def _maybe_deep(text: str) -> bool:
-    return text.count("[") + text.count("{") >= limits.JSON_DEPTH
+_without_strings: Final = re.compile(r'"(?:[^"\\]|\\.)*(?:"|\Z)', re.DOTALL).sub
+_brackets: Final = re.compile(r"[\[\]{}]").findall
+
+
+def _deepest(text: str) -> int:
+    """How deep a text nests, if it is JSON."""
+    if text.count("[") + text.count("{") <= limits.JSON_DEPTH:
+        return 0
+    deepest = depth = 0
+    for bracket in _brackets(_without_strings("", text)):
+        depth += 1 if bracket in "[{" else -1
+        deepest = max(deepest, depth)
+    return deepest
+
+
+def _is_plain(text: str) -> bool:
+    """Whether the quick reader sees at once that a text is strict JSON."""
+    try:
+        _, end = _scan(text, 0)
+    except (_Odd, StopIteration, ValueError, RecursionError):
+        return False
+    sound = not text[end:] and _search_big(text) is None and "\\u" not in text
+    return sound and text.isascii() and _deepest(text) <= limits.JSON_DEPTH
 
 
 def _look_closely(text: str, most: int) -> bytes:
@@ -82,6 +103,8 @@ def find_problem(
     """Why a text is not one strict JSON value (of the kind `root`), or None if it is."""
     if (size := len(text.encode(errors="surrogatepass"))) > most:
         return f"the JSON has {size} bytes, at most {most} are read"
+    if root is None and _is_plain(text):
+        return None
     try:
         kind = _Walk(text).value()
     except JSONProblem as problem:

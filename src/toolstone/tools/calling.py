@@ -9,8 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import secrets
-from collections import deque
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
@@ -18,8 +16,8 @@ from toolstone import limits
 from toolstone.errors import ToolError
 from toolstone.events import Returned, ToolProgress
 from toolstone.tools.context import CancelToken, ToolContext
-from toolstone.tools.refusals import explain_failure, explain_timeout
-from toolstone.tools.results import ResultProblem, Spent, render_result
+from toolstone.tools.refusals import explain_timeout
+from toolstone.tools.telling import tell_failure, tell_value
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
@@ -91,11 +89,13 @@ class _Batch:
         sleep: Callable[[float], Awaitable[None]],
     ) -> None:
         self.loop = asyncio.get_running_loop()
-        self.waiting = deque(batch)
+        self.batch = batch
+        self.begun = 0
         self.free = max(1, concurrency)
         self.fatal = fatal
         self.sleep = sleep
-        self.left = len(batch)
+        self.left = len(batch)  # not home yet
+        self.running = 0  # tasks that have not ended
         self.calls: list[_Call] = []
         self.returned: list[Returned] = []
         self.deltas: list[Delta] = []
@@ -162,9 +162,9 @@ class _Batch:
     def _fill(self) -> None:
         """Begin calls while there is room."""
         now = self.loop.time()
-        while self.free and self.waiting:
-            self.free -= 1
-            call = _Call(pending := self.waiting.popleft())
+        begin = self.batch[self.begun : self.begun + self.free]
+        for pending in begin:
+            call = _Call(pending)
             self.calls.append(call)
             tool = pending.tool
             if tool.timeout is not None and tool.gate is None:
@@ -172,6 +172,10 @@ class _Batch:
                 if self.timer is not None and call.deadline < self.timer.when():
                     self._set_timer(call.deadline)
             call.task = self.loop.create_task(self._one(call))
+        begun = len(begin)
+        self.begun += begun
+        self.free -= begun
+        self.running += begun
 
     async def _news(self) -> None:
         """Wait until something comes in."""
@@ -225,7 +229,9 @@ class _Batch:
         try:
             context = self._context(call) if tool.wants_context else None
             try:
-                if tool.gate is None:
+                if tool.direct is not None:
+                    value = await tool.direct(**pending.bound.arguments)
+                elif tool.gate is None:
                     value = await tool.invoke(pending.bound, context)
                 else:
                     value = await self._gated(call, tool, pending.bound, context)
@@ -234,13 +240,14 @@ class _Batch:
                     raise
                 value = await self._again(call, tool, context)
             if not call.home:
-                self._home(call, _returned(pending.key, value))
+                self._home(call, tell_value(pending.key, value))
         except asyncio.CancelledError as error:
             if not self.closed and not call.home:  # raised by the tool, not sent by us
                 self._failed(call, error)
         except BaseException as error:  # noqa: BLE001  whatever a tool raises is the call's result
             self._failed(call, error)
         call.task = None
+        self.running -= 1
 
     async def _gated(
         self, call: _Call, tool: Tool, bound: Bound, context: ToolContext[Any] | None
@@ -313,9 +320,10 @@ class _Batch:
         self.left -= 1
         self.free += 1
         self.returned.append(returned)
-        if self.waiting and not self.closed:
+        if self.begun < len(self.batch) and not self.closed:
             self._fill()
-        self._rouse()
+        if self.wake is not None:
+            self._rouse()
 
     def _failed(self, call: _Call, error: BaseException) -> None:
         if isinstance(error, KeyboardInterrupt | SystemExit):
@@ -329,16 +337,14 @@ class _Batch:
         key = call.pending.key
         if isinstance(error, self.fatal):
             self.raised[key] = error
-        self._home(
-            call, Returned(key, _told(call.pending.tool.name, error), failed=True, how="raised")
-        )
+        self._home(call, tell_failure(key, call.pending.tool.name, error))
 
     async def _cancel(self) -> None:
         """End what still runs: cancelled, waited for a moment, named if it will not stop."""
         self.closed = True
-        running = {c.task: c for c in self.calls if c.task is not None}
-        if not running:
+        if not self.running:
             return
+        running = {c.task: c for c in self.calls if c.task is not None}
         for task, call in running.items():
             if call.cancel is not None:
                 call.cancel.cancel()
@@ -359,36 +365,3 @@ async def _wait(
         except asyncio.CancelledError:
             continue
     return tasks
-
-
-def _returned(key: CallKey, value: Any) -> Returned:
-    """What a call that did not raise is told as."""
-    usage = None
-    if type(value) is Spent:
-        value, usage = value.value, value.usage
-    try:
-        return Returned(key, render_result(value), usage=usage)
-    except ResultProblem as problem:
-        said = f"the tool returned {problem}"
-        return Returned(key, said, failed=True, how="raised", usage=usage)
-
-
-def _told(name: str, error: BaseException) -> str:
-    """What the model is told of an exception; the traceback stays in the log."""
-    flat = _flat(error)
-    if all(isinstance(one, ToolError) for one in flat):
-        told = render_result("\n".join(str(one) for one in flat))
-        return told if isinstance(told, str) else ""
-    reference = secrets.token_hex(4)
-    _log.warning("tool %s failed (reference %s)", name, reference, exc_info=error)
-    return explain_failure(", ".join(type(one).__name__ for one in flat), reference)
-
-
-def _flat(error: BaseException) -> list[BaseException]:
-    if isinstance(error, BaseExceptionGroup):
-        return [deep for one in error.exceptions for deep in _flat(one)]
-    if isinstance(error, RuntimeError) and isinstance(
-        error.__cause__, StopIteration | StopAsyncIteration
-    ):
-        return [error.__cause__]
-    return [error]

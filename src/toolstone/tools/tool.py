@@ -69,10 +69,14 @@ class Tool:
     """Seconds a call may take."""
     gate: Gate | None = field(init=False, repr=False)
     """What a call must pass before it runs, if anything limits it."""
+    direct: Callable[..., Any] | None = field(init=False, repr=False)
+    """The function itself, if it is async and is given the arguments and nothing else."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "timeout", self.policy.timeout)
         object.__setattr__(self, "gate", self.policy.gate)
+        bare = self._waits and self._context is None and not self._copied and self.gate is None
+        object.__setattr__(self, "direct", self._run if bare else None)
 
     @property
     def name(self) -> str:
