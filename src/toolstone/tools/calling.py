@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from toolstone import limits
@@ -89,8 +90,12 @@ class _Batch:
         sleep: Callable[[float], Awaitable[None]],
     ) -> None:
         self.loop = asyncio.get_running_loop()
+        # What `create_task` comes to if nobody has set a factory, without asking again each time.
+        bare = self.loop.get_task_factory() is None
+        self.new_task = partial(asyncio.Task, loop=self.loop) if bare else self.loop.create_task
         self.batch = batch
         self.begun = 0
+        self.more = True
         self.free = max(1, concurrency)
         self.fatal = fatal
         self.sleep = sleep
@@ -171,9 +176,10 @@ class _Batch:
                 call.deadline = now + tool.timeout
                 if self.timer is not None and call.deadline < self.timer.when():
                     self._set_timer(call.deadline)
-            call.task = self.loop.create_task(self._one(call))
+            call.task = self.new_task(self._one(call))
         begun = len(begin)
         self.begun += begun
+        self.more = self.begun < len(self.batch)
         self.free -= begun
         self.running += begun
 
@@ -320,7 +326,7 @@ class _Batch:
         self.left -= 1
         self.free += 1
         self.returned.append(returned)
-        if self.begun < len(self.batch) and not self.closed:
+        if self.more and not self.closed:
             self._fill()
         if self.wake is not None:
             self._rouse()
