@@ -1,4 +1,4 @@
-"""How often the small local model is right: `python tools/local_quality.py [--half tune] [--demo]`.
+"""How often the small local model is right: `python tools/local_quality.py [--half fresh] [--demo]`.
 
 The prompts were written and split into halves before anything was tuned; the figures to publish are
 those of the held-out half. Beside them stands a brain that picks uniformly within the same grammar:
@@ -45,7 +45,7 @@ class Tally:
 def main() -> None:
     """Measure, and print the table."""
     parser = argparse.ArgumentParser(description="How often the small local model is right.")
-    parser.add_argument("--half", choices=("held_out", "tune"), default="held_out")
+    parser.add_argument("--half", choices=("held_out", "fresh", "tune"), default="held_out")
     parser.add_argument("--demo", action="store_true", help="the demo's twenty requests instead")
     parser.add_argument("--wrong", action="store_true", help="print what went wrong")
     options = parser.parse_args()
