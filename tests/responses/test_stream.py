@@ -618,3 +618,66 @@ def test_what_is_said_is_counted(monkeypatch):
         assemble(wire.narrate(wire.RESPONSES["text"]))
     with pytest.raises(LimitError, match="BODY_BYTES"):
         assemble(wire.narrate(wire.RESPONSES["call"]))
+
+
+# ---------------------------------------------------------------------------------- odds and ends
+
+
+def test_a_whole_text_that_is_none_is_passed_over():
+    events = wire.narrate(wire.RESPONSES["text"], numbers=False)
+    for event in events:
+        if event["type"].endswith("text.done"):
+            event["text"] = None
+
+    assert same(assemble(events)[0], plain(wire.RESPONSES["text"]))
+
+
+def test_an_item_that_is_null_is_passed_over():
+    events = wire.narrate(wire.RESPONSES["text"], numbers=False)
+    nothing = {"type": "response.output_item.added", "output_index": 1, "item": None}
+
+    assert same(assemble([*events[:2], nothing, *events[2:]])[0], plain(wire.RESPONSES["text"]))
+
+
+def test_an_item_unlike_its_deltas_is_noted_and_counts():
+    events = wire.narrate(wire.RESPONSES["text"], done=False)
+    changed = json.loads(json.dumps(wire.MESSAGE))
+    changed["content"][0]["text"] = "other"
+    for event in events:
+        if event["type"] == "response.output_item.done":
+            event["item"] = changed
+    events[-1]["response"] = {**events[-1]["response"], "output": []}
+
+    response, _ = assemble(events)
+
+    assert response.text == "other"
+    assert len(response.notes) == 1
+
+
+def test_reasoning_with_another_id_in_the_end_is_found_by_its_place():
+    events = wire.narrate(wire.RESPONSES["both"])
+    renamed = {**wire.REASONING, "id": "rs_other", "encrypted_content": "other"}
+    events[-1]["response"] = {
+        **events[-1]["response"],
+        "output": [renamed, wire.MESSAGE, wire.CALL],
+    }
+
+    assert assemble(events)[0].items[0].raw == wire.REASONING
+
+
+def test_an_item_only_the_end_knows_is_taken_from_there():
+    events = wire.narrate(wire.RESPONSES["text"], numbers=False)
+    events[-1]["response"] = wire.RESPONSES["vendor"]
+
+    assert [item.raw for item in assemble(events)[0].items] == [wire.VENDOR, wire.MESSAGE]
+
+
+def test_items_never_closed_are_incomplete_even_if_the_end_says_completed():
+    told = wire.narrate(wire.RESPONSES["call"], numbers=False)
+    events = [event for event in told if event["type"] != "response.output_item.done"]
+    events[-1]["response"] = {**events[-1]["response"], "output": []}
+
+    response, _ = assemble(events)
+
+    assert response.calls[0].status == "incomplete"
+    assert any("never closed" in note.text for note in response.notes)

@@ -189,3 +189,32 @@ def test_the_error_says_how_long_and_what_to_raise(name, phase):
         run_virtually(main())
 
     assert (e.value.phase, e.value.retryable) == (phase, True)
+
+
+def test_a_watch_outside_of_a_task_is_refused():
+    async def main():
+        seen = asyncio.get_running_loop().create_future()
+
+        def enter():
+            try:
+                Watch(Deadlines(), streamed=False).__enter__()
+            except RuntimeError as error:
+                seen.set_result(str(error))
+
+        asyncio.get_running_loop().call_soon(enter)
+        assert "running task" in await seen
+
+    run_virtually(main())
+
+
+def test_holding_twice_counts_once():
+    async def body(watch):
+        await asyncio.sleep(3)
+        watch.hold()
+        watch.hold()
+        await asyncio.sleep(100)
+        watch.hold()
+        watch.wait()
+        await asyncio.sleep(FOREVER)
+
+    assert watching(body, streamed=False, total=5) == ("total", 105)

@@ -17,7 +17,7 @@ from toolstone.errors import (
     ProtocolError,
     TransportError,
 )
-from toolstone.wire import Deadlines, HttpRequest, HttpxTransport, Transport
+from toolstone.wire import Deadlines, HttpRequest, HttpxTransport, Transport, reply_headers
 
 pytestmark = pytest.mark.usefixtures("no_proxies")
 
@@ -547,3 +547,56 @@ def test_a_request_shows_neither_headers_nor_body():
 
     assert "key" not in repr(request)
     assert "prompt" not in repr(request)
+
+
+@pytest.mark.parametrize("value", ["a\nb", "a\r\nx: y", "a\0b"])
+async def test_a_header_that_http_cannot_carry_is_never_sent(transport, peer, value):
+    async with peer.Peer(peer.reply(200, b"fine")) as there:
+        with pytest.raises(TransportError, match="HTTP can carry") as caught:
+            await transport().send(post(there.url, **{"x-y": value}))
+
+    assert (caught.value.phase, caught.value.retryable, there.requests) == ("send", False, [])
+
+
+async def test_a_proxy_that_is_not_there_is_no_connection(transport, peer, server_tls, ca_file):
+    async with peer.Proxy() as gone:
+        url = gone.url
+    async with peer.Peer(b"", tls=server_tls) as there:
+        with pytest.raises(TransportError) as caught:
+            await transport(verify=ca_file, proxy=url).send(post(there.url))
+
+    assert (caught.value.phase, caught.value.retryable) == ("connect", True)
+    assert there.connections == 0
+
+
+async def test_a_missing_extra_is_a_config_error_with_the_command(monkeypatch):
+    import sys
+
+    from toolstone.wire import AiohttpTransport, aiohttp_transport
+
+    monkeypatch.setitem(sys.modules, "aiohttp", None)
+    aiohttp_transport._aiohttp.cache_clear()
+    with pytest.raises(ConfigError, match=r"pip install 'toolstone\[fast\]'"):
+        await AiohttpTransport().send(post("http://127.0.0.1:1"))
+
+
+@pytest.mark.parametrize("value", [b"a\0b", b"a\r\nx: y", b"a\nb"])
+def test_a_header_with_a_break_in_it_is_refused(value):
+    with pytest.raises(TransportError, match="line break") as caught:
+        reply_headers([(b"X-Y", value)])
+
+    assert not caught.value.retryable
+
+
+async def test_a_compressed_error_is_read_as_far_as_it_goes(transport, peer):
+    answer = peer.reply(500, b"not gzip", "content-encoding: gzip")
+    async with peer.Peer(answer) as there:
+        got = await transport().send(post(there.url))
+
+    assert (got.status, got.body) == (500, b"")
+
+
+async def test_what_follows_the_end_of_a_compressed_body_is_not_read(transport, peer):
+    body = gzip.compress(b"fine") + b"trailing" * 10_000
+    async with peer.Peer(peer.reply(200, body, "content-encoding: gzip")) as there:
+        assert (await transport().send(post(there.url))).body == b"fine"
