@@ -88,7 +88,10 @@ def commands(line):
 def parse(group, words):
     """Refuse options and commands that are not there."""
     context = group.make_context("toolstone", list(words), resilient_parsing=True)
+    if words[0].startswith("-"):
+        return  # an option of `toolstone` itself, which has just been parsed
     name, command, rest = group.resolve_command(context, list(words))
+    assert command is not None, f"no command {words[0]!r}"
     command.make_context(name, rest, parent=context)
 
 
