@@ -784,3 +784,28 @@ async def test_a_plain_request_costs_few_function_calls():
         sys.setprofile(None)
 
     assert calls <= 80
+
+
+@BOTH
+async def test_cancelled_at_any_moment_it_leaves_nothing_behind(transport, request_):
+    """Cancel after n turns of the event loop, for every n until the answer is there."""
+    good = STREAM if request_.stream else ANSWER
+    async with peer.Peer(good) as there:
+        asked = model(there, transport)
+        await asked.respond(request_, Seen())
+        ours = len(asyncio.all_tasks()) - len(there.tasks)
+        finished = turns = 0
+        while finished < 3:
+            task = asyncio.create_task(asked.respond(request_, Seen()))
+            for _ in range(turns):
+                await asyncio.sleep(0)
+            task.cancel()
+            (outcome,) = await asyncio.gather(task, return_exceptions=True)
+            cancelled = isinstance(outcome, asyncio.CancelledError)
+            assert cancelled or outcome.status == "completed"
+            finished, turns = finished + (not cancelled), turns + 1
+        assert turns > 5
+        async with asyncio.timeout(5):
+            assert (await asked.respond(request_, Seen())).id == "resp_1"
+            while len(asyncio.all_tasks()) - len(there.tasks) > ours:  # noqa: ASYNC110  no event tells it
+                await asyncio.sleep(0)

@@ -86,7 +86,10 @@ def test_every_row_can_be_reached():
 @pytest.mark.parametrize(
     ("raw", "said"),
     [
-        ({"error": {"message": "m", "type": "t", "code": "c", "param": "p"}}, Said("m", "c", "t", "p")),
+        (
+            {"error": {"message": "m", "type": "t", "code": "c", "param": "p"}},
+            Said("m", "c", "t", "p"),
+        ),
         ({"error": {"message": "m", "type": "t", "code": None}}, Said("m", "", "t")),
         ({"error": {"message": "m", "code": 400}}, Said("m", "400", "")),
         ({"error": "text"}, Said("text")),

@@ -104,6 +104,12 @@ def test_what_is_no_response_is_told_for_what_it_is(name):
     assert "sign-in" not in str(caught.value)
 
 
+def test_an_output_that_is_no_list_has_no_items():
+    from toolstone.responses.parse import read_items
+
+    assert read_items(None) == read_items({}) == ()
+
+
 def test_an_error_in_a_200_is_that_error():
     with pytest.raises(RateLimitError, match="slow down"):
         parsed({"error": {"code": "rate_limit_exceeded", "message": "slow down"}})

@@ -458,7 +458,8 @@ def test_created_may_be_missing_or_bare():
     assert same(assemble(events[2:])[0], plain(wire.RESPONSES["text"]))
 
     bare = {"type": "response.created", "response": {"id": "resp_1", "status": "in_progress"}}
-    assert same(assemble([bare, *events[2:]])[0], plain(wire.RESPONSES["text"]))
+    nothing = {"type": "response.in_progress", "response": None}
+    assert same(assemble([bare, nothing, *events[2:]])[0], plain(wire.RESPONSES["text"]))
 
 
 def test_the_terminal_event_says_the_status_where_the_response_does_not():

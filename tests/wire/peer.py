@@ -97,6 +97,11 @@ class Peer:
         await self._server.wait_closed()
 
     @property
+    def tasks(self):
+        """Those that serve connections and still run."""
+        return {task for task in self._tasks if not task.done()}
+
+    @property
     def url(self):
         scheme = "https" if self._tls else "http"
         return f"{scheme}://{'localhost' if self._tls else self._host}:{self.port}/v1"

@@ -600,3 +600,16 @@ async def test_what_follows_the_end_of_a_compressed_body_is_not_read(transport, 
     body = gzip.compress(b"fine") + b"trailing" * 10_000
     async with peer.Peer(peer.reply(200, body, "content-encoding: gzip")) as there:
         assert (await transport().send(post(there.url))).body == b"fine"
+
+
+async def test_a_body_may_not_grow_too_large_by_decompression(transport, peer, monkeypatch):
+    monkeypatch.setattr(limits, "DECOMPRESSED_BYTES", 1000)
+    fits, long = os.urandom(1000), os.urandom(1001)
+    async with peer.Peer(
+        peer.reply(200, gzip.compress(fits), "content-encoding: gzip"),
+        peer.reply(200, gzip.compress(long), "content-encoding: gzip"),
+    ) as there:
+        carrier = transport()
+        assert (await carrier.send(post(there.url))).body == fits
+        with pytest.raises(LimitError, match=r"limits\.DECOMPRESSED_BYTES"):
+            await carrier.send(post(there.url))

@@ -236,8 +236,6 @@ def _failure(error: Exception, request: HttpRequest | None, phase: str) -> Trans
         return TransportError(f"the proxy did not let us through: {error}", phase="connect")
     if isinstance(error, httpx.ConnectError):
         return no_connection(error)
-    if isinstance(error, httpx.WriteError):
-        return TransportError(f"the request could not be sent ({what})", phase="send")
     if isinstance(error, httpx.LocalProtocolError | httpx.UnsupportedProtocol | httpx.InvalidURL):
         return TransportError(
             f"the request is not one that HTTP can carry ({what})", phase="send", retryable=False

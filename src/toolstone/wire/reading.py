@@ -46,7 +46,7 @@ async def _inflated(chunks: AsyncIterator[bytes], encoding: str) -> AsyncIterato
     taken = given = 0
     async for chunk in chunks:
         taken += len(chunk)
-        rest = chunk
+        rest = b"" if inflate.eof else chunk  # what follows the end is not kept
         while rest:
             try:
                 piece = inflate.decompress(rest, 64 * limits.KIB)
