@@ -7,15 +7,16 @@ so each distinct annotation is described once for the process.
 from __future__ import annotations
 
 import inspect
+import re
 import warnings
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from functools import cache, lru_cache
 from types import NoneType, UnionType
 from typing import TYPE_CHECKING, Any, Final, TypeVar, Union, cast, get_args, get_origin
 
 from pydantic import PydanticUserError, TypeAdapter
 from pydantic.errors import PydanticSchemaGenerationError
-from pydantic.json_schema import GenerateJsonSchema, PydanticJsonSchemaWarning
+from pydantic.json_schema import DefsRef, GenerateJsonSchema, PydanticJsonSchemaWarning
 from pydantic_core import to_json
 
 from toolstone.errors import DefinitionError
@@ -27,7 +28,7 @@ from toolstone.schema.typeddicts import modern
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from pydantic.json_schema import JsonSchemaValue
+    from pydantic.json_schema import CoreModeRef, JsonSchemaValue
     from pydantic_core import CoreSchema, core_schema
 
     from toolstone.schema.nodes import Schema
@@ -125,13 +126,12 @@ def _by_pydantic(annotation: Any) -> _Described:
         core = TypeAdapter(modern(annotation)).core_schema
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", PydanticJsonSchemaWarning)  # a default JSON cannot say
-            schema = _Generator().generate(core)
+            schema, defs = _Generator().describe(core)
     except (PydanticUserError, PydanticSchemaGenerationError) as error:
         reason = str(error).splitlines()[0]
         raise DefinitionError(
             f"the type {_shown(annotation)} cannot be described to a model: {reason}"
         ) from error
-    defs = schema.pop("$defs", {})
     core, definitions = _lift(core)
     return core, definitions, schema, defs
 
@@ -169,13 +169,65 @@ def _lift(core: CoreSchema) -> tuple[CoreSchema, tuple[CoreSchema, ...]]:
     return core, ()
 
 
+_IDS: Final = re.compile(r":\d+")
+_MODULES: Final = re.compile(r"(?:[^.\[\],]+\.)+")
+_UPDATES: Final = frozenset({"pydantic_js_updates"})
+
+
+@cache
+def _method(kind: str) -> str:
+    return kind.replace("-", "_") + "_schema"
+
+
+class _Methods(dict[Any, Any]):
+    """The generator's methods by type, each looked up when it is first needed: most never are."""
+
+    def __init__(self, generator: GenerateJsonSchema) -> None:
+        super().__init__()
+        self._generator = generator
+
+    def __missing__(self, kind: str) -> Any:
+        self[kind] = found = getattr(self._generator, _method(kind))
+        return found
+
+
 class _Generator(GenerateJsonSchema):
     """Pydantic's generator without filler: no titles but your own, docstrings read as such."""
 
-    def sort(self, value: JsonSchemaValue, parent_key: str | None = None) -> JsonSchemaValue:  # noqa: ARG002
-        return value
+    def __init__(self) -> None:
+        super().__init__()
+        self._names: dict[str, list[str]] = {}
+
+    def build_schema_type_to_method(self) -> dict[Any, Any]:
+        return _Methods(self)
+
+    def describe(self, core: CoreSchema) -> tuple[Schema, dict[str, Schema]]:
+        """What `generate` says, with definitions named well at once and not renamed later."""
+        found: Schema = self.generate_inner(core)
+        counts = self.get_json_ref_counts(found)
+        ref = found.get("$ref")
+        if ref is not None and counts[ref] == 1 and len(found) == 1:
+            found = dict(self.definitions[self.json_to_defs_refs[ref]])
+            counts[ref] = 0
+        kept = {name for ref, name in self.json_to_defs_refs.items() if counts.get(ref)}
+        return found, {str(name): one for name, one in self.definitions.items() if name in kept}
+
+    def get_defs_ref(self, core_mode_ref: CoreModeRef) -> DefsRef:
+        """The type's own name; the second of a name gets a number."""
+        core_ref = core_mode_ref[0]
+        name = self.normalize_name(_MODULES.sub("", _IDS.sub("", core_ref)))
+        taken = self._names.setdefault(name, [])
+        if core_ref not in taken:
+            taken.append(core_ref)
+        number = taken.index(core_ref)
+        return DefsRef(f"{name}_{number + 1}" if number else name)
 
     def generate_inner(self, schema: Any) -> JsonSchemaValue:
+        told = schema.get("metadata")
+        if "ref" not in schema and (not told or told.keys() == _UPDATES):
+            # Nothing but its type speaks for it: the same methods, without the handlers between.
+            found: JsonSchemaValue = getattr(self, _method(schema["type"]))(schema)
+            return {**found, **told["pydantic_js_updates"]} if told else found
         if schema["type"] == "enum" and not hasattr(schema["cls"], "__get_pydantic_json_schema__"):
             # Else the class's name and docstring are put back after `enum_schema`.
             told = {**schema.get("metadata", {})}

@@ -163,42 +163,50 @@ def _enum_problems(node: Schema) -> Iterator[str]:
 def measure(root: Any, defs: Mapping[str, Any]) -> Totals:
     """Count what strict mode limits."""
     count = _Count(defs)
-    for node in (root, *defs.values()):
-        count.add(node)
-    return Totals(
-        count.properties,
-        count.enum_values,
-        count.characters + sum(len(name) for name in defs),
-        count.depth(root),
-    )
+    depth = count.walk(root)
+    for name in defs:
+        count.definition(name)
+    characters = count.characters + sum(map(len, defs))
+    return Totals(count.properties, count.enum_values, characters, depth)
 
 
 class _Count:
+    """One walk; each node is seen once."""
+
     def __init__(self, defs: Mapping[str, Any]) -> None:
         self.defs = defs
         self.properties = self.enum_values = self.characters = 0
         self._depths: dict[str, int] = {}
 
-    def add(self, node: Any) -> None:
-        if not isinstance(node, dict):
-            return
-        names = node.get("properties", {})
-        values = [*node.get("enum", ()), *((node["const"],) if "const" in node else ())]
-        self.properties += len(names)
-        self.enum_values += len(node.get("enum", ()))
-        self.characters += sum(map(len, names)) + sum(len(str(value)) for value in values)
-        for inner, _ in children(node, ""):
-            self.add(inner)
+    def definition(self, name: str) -> int:
+        """The depth of a definition; a recursion counts once."""
+        if name not in self._depths:
+            self._depths[name] = 0
+            self._depths[name] = self.walk(self.defs.get(name))
+        return self._depths[name]
 
-    def depth(self, node: Any) -> int:
-        """The deepest nesting of objects and arrays; a recursion counts once."""
+    def walk(self, node: Any) -> int:
+        """The deepest nesting of objects and arrays in a node; counts the rest on the way."""
         if not isinstance(node, dict):
             return 0
-        if isinstance(ref := node.get("$ref"), str):
-            name = ref.removeprefix("#/$defs/")
-            if name not in self._depths:
-                self._depths[name] = 0
-                self._depths[name] = self.depth(self.defs.get(name))
-            return self._depths[name]
-        own = int("properties" in node or "items" in node or "prefixItems" in node)
-        return own + max((self.depth(inner) for inner, _ in children(node, "")), default=0)
+        deepest = own = 0
+        for keyword, inner in node.items():
+            if keyword == "$ref":
+                deepest = max(deepest, self.definition(str(inner).removeprefix("#/$defs/")))
+            elif keyword == "enum":
+                self.enum_values += len(inner)
+                self.characters += sum(len(str(value)) for value in inner)
+            elif keyword == "const":
+                self.characters += len(str(inner))
+            elif keyword == "properties":
+                own = 1
+                self.properties += len(inner)
+                self.characters += sum(map(len, inner))
+                deepest = max([deepest, *map(self.walk, inner.values())])
+            elif keyword in {"anyOf", "oneOf", "allOf", "prefixItems"}:
+                own = max(own, keyword == "prefixItems")
+                deepest = max([deepest, *map(self.walk, inner)])
+            elif keyword in {"items", "additionalProperties"}:
+                own = max(own, keyword == "items")
+                deepest = max(deepest, self.walk(inner))
+        return own + deepest
