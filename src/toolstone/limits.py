@@ -15,8 +15,7 @@ IDENTICAL_TURNS: Final = 3  # the same calls so many turns in a row: warned, the
 OUTPUT_REASKS: Final = 2  # an answer that does not validate is asked for again; Agent(reasks=)
 EMPTY_REASKS: Final = 1  # an empty answer is asked for again
 UNNAMED_SESSIONS: Final = 1_000  # unfinished runs without a session name kept in memory
-KEPT_EXCHANGES: Final = 64  # exact requests and responses kept on a result
-KEPT_EXCHANGE_BYTES: Final = 32 * MIB  # and their size in all
+KEPT_EXCHANGE_BYTES: Final = 32 * MIB  # exact requests and responses kept on a result
 
 # One turn (`Agent(concurrency=)`).
 CALLS_PER_TURN: Final = 128  # further calls are answered "limit"
@@ -73,6 +72,14 @@ CONNECTIONS: Final = 100  # open at once to one origin, for each event loop
 SESSION_NAME: Final = r"[A-Za-z0-9_-]{1,64}"
 BUSY_SECONDS: Final = 10.0  # how long a ledger waits for another process's write
 MAX_OUTPUT_TOKENS_MIN: Final = 16  # the least the service accepts (responses-api.md §2)
+
+# Amazon Bedrock (`toolstone.bedrock`).
+BEDROCK_KEY_SECONDS: Final = 3_600  # a minted key lives so long; MintedKey(seconds=)
+BEDROCK_KEY_SECONDS_MOST: Final = 43_200  # and no longer (bedrock.md §4.3)
+BEDROCK_KEY_SHARE: Final = 0.8  # of its life, then it is renewed
+BEDROCK_KEY_MARGIN: Final = 300.0  # renewed so long before the credentials behind it end
+BEDROCK_SKEW_SECONDS: Final = 60.0  # a clock that is off by more is corrected after a refusal
+BEDROCK_MENDS: Final = 4  # corrections of one request: prefix, id, parameters, items
 
 # The endpoint on this machine (`toolstone.local`).
 LOCAL_RESPONSES_KEPT: Final = 256  # responses that previous_response_id can go on from

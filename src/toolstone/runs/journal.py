@@ -51,7 +51,10 @@ class Journal:
             StorageError: The ledger cannot be written.
         """
         seq, at = len(self.run.records), self._now()
-        records = [Record(seq + n, at, self._id, fact) for n, fact in enumerate(facts)]
+        records = [Record(seq, at, self._id, facts[0])]
+        if facts[1:]:
+            more = enumerate(facts[1:], seq + 1)
+            records += [Record(place, at, self._id, fact) for place, fact in more]
         if self._ledger is not None:
             await self._ledger.append(self.run.session, records)
         for record in records:

@@ -70,10 +70,7 @@ class Rig:
         """Keep the exact bodies of the last exchanges, within bounds."""
         self.exchanges.append((response.sent, response.received))
         self.kept_bytes += len(response.sent) + len(response.received)
-        while (
-            len(self.exchanges) > limits.KEPT_EXCHANGES
-            or self.kept_bytes > limits.KEPT_EXCHANGE_BYTES
-        ):
+        while self.kept_bytes > limits.KEPT_EXCHANGE_BYTES:
             sent, received = self.exchanges.pop(0)
             self.kept_bytes -= len(sent) + len(received)
 

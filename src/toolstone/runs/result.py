@@ -79,7 +79,7 @@ class Result(Generic[Output]):
         output_mode: How the output type was asked for: `text`, `native`, `tool`, `prompted`.
         partial: The text of an answer that was cut off, refused or dropped; not in `items`.
         exchanges: The exact bodies sent and received, latest last, bounded by
-            `limits.KEPT_EXCHANGES` and `limits.KEPT_EXCHANGE_BYTES`; this process's only.
+            `limits.KEPT_EXCHANGE_BYTES`; this process's only.
     """
 
     output: Output = field(repr=False)
@@ -182,7 +182,7 @@ def _tool_call(call: CallState, waiting: Mapping[CallKey, str]) -> ToolCall:
         call.arguments,
         None if returned is None else returned.output,
         returned is not None and returned.failed,
-        waiting.get(call.key, "returned"),
+        waiting.get(call.key, "returned") if waiting else "returned",
     )
 
 

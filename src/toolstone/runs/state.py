@@ -54,12 +54,12 @@ class CallState:
         self.item = item
         self.call_id: str | None = None
         """The wire's id, to be echoed; None for items that are no function calls."""
-        self.name = item.type
-        """The tool's name as the model wrote it; of other items, their type."""
         self.arguments = ""
         """The arguments as the model wrote them, unchecked."""
         if type(item) is FunctionCall:
             self.call_id, self.name, self.arguments = item.call_id, item.name, item.arguments
+        else:
+            self.name = item.type
         self.started = False
         self.returned: Returned | None = None
         self.ruling: Ruled | None = None
@@ -213,7 +213,7 @@ class Run:
         self.fresh = len(self.history)
         self.last_response = fact.response
         if self.verdict == "calls":
-            wanted = [item for item in fact.items if needs_answer(item)]
+            wanted = [i for i in fact.items if type(i) is FunctionCall or needs_answer(i)]
             self.missing = len(wanted)
             self.open = [CallState(CallKey(number, n), item) for n, item in enumerate(wanted)]  # type: ignore[arg-type]  # needs_answer admits these two alone
             self.calls.extend(self.open)
