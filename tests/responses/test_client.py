@@ -5,6 +5,7 @@ import json
 import pickle
 import subprocess
 import sys
+import threading
 
 import pytest
 import toolstone_peer as peer
@@ -149,6 +150,32 @@ async def test_many_at_once_do_not_mix(transport):
         got = await asyncio.gather(*(asked.respond(PLAIN, Seen()) for _ in range(50)))
 
     assert sorted(r.id for r in got) == sorted(f"resp_{n}" for n in range(50))
+
+
+def test_one_client_serves_many_threads_each_with_its_loop(transport):
+    from concurrent.futures import ThreadPoolExecutor
+
+    started = threading.Barrier(8)
+
+    async def ask(asked):
+        return [(await asked.respond(PLAIN, Seen())).id for _ in range(5)]
+
+    def one(asked):
+        started.wait(5)
+        return asyncio.run(ask(asked))
+
+    async def main():
+        async with peer.Peer(ANSWER) as there:
+            asked = model(there, transport)
+            loop = asyncio.get_running_loop()
+            with ThreadPoolExecutor(8) as threads:
+                jobs = [loop.run_in_executor(threads, one, asked) for _ in range(8)]
+                return await asyncio.gather(*jobs), there.connections
+
+    answers, connections = asyncio.run(main())
+
+    assert answers == [["resp_1"] * 5] * 8
+    assert connections == 8
 
 
 async def test_a_body_of_your_own_may_be_sent(transport):

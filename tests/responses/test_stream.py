@@ -171,6 +171,29 @@ def test_both_spellings_of_thoughts_are_understood():
     assert same(response, plain(wire.RESPONSES["thoughts"]))
 
 
+def test_parts_without_text_are_counted_too():
+    silent = [
+        {"type": "output_text", "text": "", "annotations": []},
+        {"type": "output_image", "image": "x"},
+        {"type": "output_text", "text": "seen", "annotations": []},
+    ]
+    value = wire.response({**wire.MESSAGE, "content": silent})
+    where = {"output_index": 0, "item_id": "msg_1", "content_index": 2}
+    begun = [
+        {"type": "response.content_part.added", **where, "content_index": n, "part": part}
+        for n, part in enumerate(silent)
+    ]
+    told = wire.narrate({**value, "output": [{**wire.MESSAGE, "content": []}]}, numbers=False)
+    delta = {"type": "response.output_text.delta", **where, "delta": "seen"}
+    events = [*told[:3], *begun, delta, {"type": "response.completed", "response": value}]
+
+    response, deltas = assemble(events)
+
+    assert (response.text, said(deltas, TextDelta)) == ("seen", "seen")
+    with pytest.raises(ProtocolError, match="part 2"):
+        assemble([*told[:3], delta])
+
+
 def test_many_calls_side_by_side_are_put_together_each_alone():
     calls = [
         {**wire.CALL, "id": f"fc_{n}", "call_id": f"c{n}", "arguments": f'{{"n": {n}}}' * 3}

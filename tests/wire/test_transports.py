@@ -6,6 +6,7 @@ import os
 import socket
 import ssl
 import zlib
+from datetime import UTC, datetime
 
 import pytest
 
@@ -261,6 +262,21 @@ async def test_no_connection_in_time_names_the_deadline(transport):
     assert caught.value.phase == "connect"
 
 
+async def test_an_address_of_version_six_is_reached(transport, peer):
+    try:
+        there = await peer.Peer(
+            peer.reply(200, b"fine"), host="::1", family=socket.AF_INET6
+        ).__aenter__()
+    except OSError:
+        pytest.skip("this machine has no IPv6")
+    try:
+        answer = await transport().send(post(f"http://[::1]:{there.port}/v1"))
+    finally:
+        await there.__aexit__()
+
+    assert answer.body == b"fine"
+
+
 async def test_a_dead_family_does_not_stand_in_the_way(transport, peer, monkeypatch):
     async with peer.Peer(peer.reply(200, b"fine")) as there:
         real = socket.getaddrinfo
@@ -379,6 +395,15 @@ async def test_a_certificate_for_another_host_is_no_connection(transport, peer, 
             await transport(verify=ca_file).send(post(there.url))
 
     assert not caught.value.retryable
+
+
+async def test_an_expired_certificate_is_no_connection(transport, peer, authority, ca_file):
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    long_ago = datetime(2020, 1, 1, tzinfo=UTC)
+    authority.issue_cert("localhost", not_after=long_ago).configure_cert(context)
+    async with peer.Peer(peer.reply(200, b"fine"), tls=context) as there:
+        with pytest.raises(TransportError, match="TLS failed: certificate has expired"):
+            await transport(verify=ca_file).send(post(there.url))
 
 
 async def test_no_authorities_is_a_config_error(transport, peer, server_tls, tmp_path):

@@ -33,15 +33,17 @@ class Slot:
         place: Its place among the items as they arrived.
         closed: `output_item.done` was there.
         pieces: What the deltas said so far, by kind of part and its index.
+        begun: How many parts were announced; a part may stay silent.
     """
 
-    __slots__ = ("closed", "index", "item", "pieces", "place")
+    __slots__ = ("begun", "closed", "index", "item", "pieces", "place")
 
     def __init__(self, item: JSON, index: int | None, place: int) -> None:
         self.item = item
         self.index = index
         self.place = place
         self.closed = False
+        self.begun = 0
         self.pieces: dict[tuple[str, int], list[str]] = {}
 
     @property
@@ -57,10 +59,11 @@ class Slot:
         """
         found = self.pieces.get((kind, index))
         if found is None:
-            if index > len(self.pieces):
+            parts = max(self.begun, len(self.pieces))
+            if index > parts:
                 raise ProtocolError(
                     f"the stream speaks of part {index} of item {self.position}, "
-                    f"which has {len(self.pieces)} parts",
+                    f"which has {parts} parts",
                     phase="stream",
                 )
             found = self.pieces[kind, index] = []

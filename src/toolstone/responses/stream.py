@@ -44,6 +44,10 @@ _TERMINAL: Final = frozenset(
     {"response.completed", "response.incomplete", "response.failed", "response.cancelled"}
 )
 _ITEMS: Final = frozenset({"response.output_item.added", "response.output_item.done"})
+_PARTS: Final = {
+    "response.content_part.added": "content_index",
+    "response.reasoning_summary_part.added": "summary_index",
+}
 _HEADS: Final = frozenset({"response.created", "response.queued", "response.in_progress"})
 _COMPARED: Final = frozenset({"message", "function_call"})
 _TEXT: Final = "response.output_text.delta"
@@ -212,6 +216,9 @@ class Assembler:
             self._delta(kind, event, deltas)
         elif kind in _WHOLE:
             self._whole(kind, event)
+        elif kind in _PARTS:
+            slot = self._slots.find(event.get("output_index"), event.get("item_id"))
+            slot.begun = max(slot.begun, _part_index(event.get(_PARTS[kind])) + 1)
         elif kind in _ITEMS:
             self._item(kind, event)
         elif kind in _HEADS:
