@@ -68,10 +68,9 @@ def measure(half: str, *, wrong: bool) -> None:
         tally = Tally()
         for row in rows:
             asked.prompt(kind, row, tally)
-        print(
-            f"{kind:26}{tally.prompts:9}{tally.valid:7}{tally.tools:12}{tally.right:17}"
-            f"{tally.chance:11.1f}"
-        )
+        tools = "-" if kind == "extraction" else tally.tools
+        chance = "-" if kind == "flows" else f"{tally.chance:.1f}"
+        print(f"{kind:26}{tally.prompts:9}{tally.valid:7}{tools:>12}{tally.right:17}{chance:>11}")
         for line in tally.wrong if wrong else ():
             print(f"    {line}")
     print(f"in {time.monotonic() - began:.0f} s")

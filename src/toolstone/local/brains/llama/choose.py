@@ -131,6 +131,8 @@ def _lent(plan: Planned, planned: Sequence[Planned]) -> Planned:
         return plan
     wanted = set(required_texts(plan.tool))
     for other in planned:
+        if other.tool is plan.tool:
+            continue  # the same call twice helps nobody
         if wanted & set(required_texts(other.tool)) and names(other.tool, other.clause):
             return Planned(plan.tool, other.clause)
     return plan
