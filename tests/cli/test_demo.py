@@ -19,6 +19,7 @@ def test_the_demo_shows_calls_at_once_the_object_and_the_bill(terminal):
     seen.wait_for("the wits")
     assert seen.end() == 0
     assert "2 calls side by side" in seen.text
+    assert 'partial: {"city": "Paris", "temp_c": 14.5}' in seen.text
     assert '"temp_c": 14.5' in seen.text
     assert '"population": 2103000' in seen.text
     assert "2 requests" in seen.text

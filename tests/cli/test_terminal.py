@@ -93,6 +93,19 @@ def test_a_deferred_call_takes_its_result_from_the_person(terminal):
     assert "Thanks." in seen.text
 
 
+def test_ctrl_d_at_a_question_lets_it_wait(terminal):
+    seen = terminal("run", agent("payer"), "pay")
+    seen.wait_for("Run it?")
+    seen.type("\x04")
+    assert seen.end() == 3
+    assert "The run waits for somebody" in seen.text
+
+
+def test_a_question_in_a_chat_that_nobody_answers_is_asked_again(command):
+    done = command("chat", agent("payer"), stdin="pay\n")
+    assert (done.returncode, "it still waits; /resume asks again" in done.stderr) == (0, True)
+
+
 def test_ctrl_c_at_a_question_leaves_the_session_waiting(terminal):
     seen = terminal("run", agent("payer"), "pay")
     seen.wait_for("Run it?")

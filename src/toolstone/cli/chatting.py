@@ -61,6 +61,8 @@ def _turn(talk: Talk, view: Any, line: str, *, debug: bool) -> None:
         result: Result[Any] = talk.resume() if line == "/resume" else talk.say(line)
         if result.waiting:
             ask_about(talk, result)
+    except EOFError:
+        sys.stderr.write("it still waits; /resume asks again\n")
     except RunCancelled:
         sys.stderr.write("stopped; /resume goes on\n")
     except ToolstoneError as error:

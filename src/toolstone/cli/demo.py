@@ -4,17 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import json
 import sys
 import time
 from typing import TYPE_CHECKING, Any
 
 from toolstone.agent import Agent
+from toolstone.cli.board import Board
 from toolstone.cli.failures import reported
 from toolstone.cli.talk import Talk
 from toolstone.cli.view import choose_view
+from toolstone.cli.words import shorten
+from toolstone.schema.output import OutputType
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
+
+    from toolstone.events import Delta, Fact
 
 __all__ = ["show_demo"]
 
@@ -32,7 +38,8 @@ def show_demo(request: str | None, *, as_json: bool, debug: bool) -> int:
 
     asked = request or demo.REQUESTS[0]
     tools = [_awaited(demo.weather), _blocking(demo.population)]
-    agent: Agent[Any] = Agent(_MODEL, tools=tools, output=demo.Report, name="demo")
+    watchers = () if as_json else (_Growing(OutputType.of(demo.Report)),)
+    agent: Agent[Any] = Agent(_MODEL, tools=tools, output=demo.Report, observers=watchers)
     view = choose_view(agent.output, _MODEL, as_json=as_json)
     tell = _nothing if as_json else _say
     with reported(debug=debug, told=view):
@@ -40,8 +47,24 @@ def show_demo(request: str | None, *, as_json: bool, debug: bool) -> int:
         tell(f"asked: {asked}\n")
         with Talk(agent, view) as talk:
             talk.say(asked)
-        tell(_WITS)
+        tell(f"\n{_WITS}")
     return 0
+
+
+class _Growing:
+    """Shows the answer each time another field of it is finished."""
+
+    def __init__(self, output: OutputType[Any]) -> None:
+        self._board = Board(output)
+        self._done = 0
+
+    def observe(self, _run: str, event: Fact | Delta, /) -> None:
+        """See one event."""
+        self._board.see(event, 0.0)
+        partial = self._board.partial
+        if partial is not None and self._done < len(partial.done):
+            self._done = len(partial.done)
+            _say(f"  partial: {shorten(json.dumps(partial.data, ensure_ascii=False), 80)}")
 
 
 def _say(line: str) -> None:

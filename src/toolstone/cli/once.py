@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from toolstone.cli.asking import ask_about
@@ -41,7 +42,8 @@ def run_once(
         try:
             result = _go(talk, text, approve, deny)
             if result.waiting and view.asks and sys.stdin.isatty():
-                result = ask_about(talk, result)
+                with suppress(EOFError):  # Ctrl-D: let it wait
+                    result = ask_about(talk, result)
         except (RunError, KeyboardInterrupt) as error:
             if unknown := getattr(getattr(error, "result", None), "waiting", ()):
                 error.add_note(f"These calls had not returned:\n{put_waiting(unknown)}")
