@@ -32,8 +32,6 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from toolstone.events import Noted
-    from toolstone.outcomes import Outcome
 
 __all__ = [
     "AuthError",
@@ -202,7 +200,7 @@ class ServiceError(ToolstoneError):
         self.body = body
         self.attempts = 1
         self.elapsed = 0.0
-        self.notes: tuple[Noted, ...] = ()
+        self.notes: tuple[Any, ...] = ()
         self.partial: Any = None
 
 
@@ -275,7 +273,7 @@ class RunError(ToolstoneError):
     """
 
     kind: Kind = "model"
-    outcome: ClassVar[Outcome] = "failed"
+    outcome: ClassVar[str] = "failed"
     _kept = (*ToolstoneError._kept, "session")  # noqa: SLF001  a subclass extends the list
 
     def __init__(self, message: str, *, result: Any = None, session: str | None = None) -> None:
