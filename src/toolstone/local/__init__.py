@@ -16,16 +16,32 @@ if TYPE_CHECKING:
         refusal,
     )
     from toolstone.local.brains.script import Function, Script
+    from toolstone.local.profiles import (
+        ALWAYS,
+        Account,
+        Allowance,
+        Habits,
+        LoopbackTransport,
+        Profile,
+        Statement,
+    )
     from toolstone.local.server import Served, run, serve
 
 __all__ = [
+    "ALWAYS",
+    "Account",
+    "Allowance",
     "Answer",
     "Brain",
     "Function",
+    "Habits",
+    "LoopbackTransport",
     "Piece",
+    "Profile",
     "RefusalError",
     "Script",
     "Served",
+    "Statement",
     "Turn",
     "Usage",
     "answer",
@@ -46,6 +62,9 @@ _HOMES = {
         *("Answer", "answer", "call", "empty", "error", "failed", "incomplete", "item", "refusal"),
     ),
     "toolstone.local.brains.script": ("Function", "Script"),
+    "toolstone.local.profiles": (
+        *("ALWAYS", "Account", "Allowance", "Habits", "LoopbackTransport", "Profile", "Statement"),
+    ),
     "toolstone.local.server": ("Served", "run", "serve"),
 }
 _HOME = {name: home for home, names in _HOMES.items() for name in names}

@@ -13,7 +13,11 @@ from toolstone.errors import ConfigError
 from toolstone.local.brain import Brain
 
 if TYPE_CHECKING:
+    from starlette.applications import Starlette
     from uvicorn import Server
+
+    from toolstone.local.profiles import Profile
+    from toolstone.local.profiles.observed import Kind
 
 __all__ = ["Served", "run", "serve"]
 
@@ -25,17 +29,24 @@ class Served:
     """Where an endpoint answers."""
 
     base_url: str
-    """Ends in `/v1`; what a client takes as its base URL."""
+    """Ends in `/v1` (`/openai/v1` as runtime); what a client takes as its base URL."""
 
 
 @contextmanager
-def serve(brain: Brain, *, host: str = "127.0.0.1", port: int = 0) -> Iterator[Served]:
+def serve(
+    brain: Brain,
+    *,
+    host: str = "127.0.0.1",
+    port: int = 0,
+    profile: "Profile | Kind | None" = None,
+) -> Iterator[Served]:
     """Serve a brain from a thread of this process until the block is left.
 
     Args:
         brain: What answers; it is closed at the end.
         host: A loopback address; the endpoint has no keys, so it stays on this machine.
         port: 0 takes a free one.
+        profile: Behave as `mantle`, `runtime` or `openai` does, or as a `Profile` says in full.
 
     Raises:
         ConfigError: The extra is missing, or the address cannot be used.
@@ -44,7 +55,8 @@ def serve(brain: Brain, *, host: str = "127.0.0.1", port: int = 0) -> Iterator[S
         with serve(Script(["hello"])) as endpoint:
             client = OpenAI(base_url=endpoint.base_url, api_key="none")
     """
-    server, listener = _prepare(brain, host, port)
+    played = _profile(profile)
+    server, listener = _prepare(brain, host, port, played)
     ready = threading.Event()
     thread = threading.Thread(
         target=_serve_until_told, args=(server, listener, ready), name="toolstone-local"
@@ -55,7 +67,7 @@ def serve(brain: Brain, *, host: str = "127.0.0.1", port: int = 0) -> Iterator[S
         try:
             if not server.started:
                 raise ConfigError(_SILENT)
-            yield Served(_base_url(listener))
+            yield Served(_base_url(listener, played))
         finally:
             server.should_exit = True
             thread.join()
@@ -66,6 +78,7 @@ def run(
     *,
     host: str = "127.0.0.1",
     port: int = 0,
+    profile: "Profile | Kind | None" = None,
     ready: Callable[[str, Callable[[], None]], None] | None = None,
 ) -> None:
     """Serve a brain from this thread until a signal (Ctrl-C, SIGTERM) or `ready`'s stop ends it.
@@ -74,20 +87,22 @@ def run(
         brain: What answers; it is closed at the end.
         host: A loopback address.
         port: 0 takes a free one.
+        profile: As in `serve`.
         ready: Called once it answers, with the base URL and a function that stops it, which may
             be called from any thread.
 
     Raises:
         ConfigError: The extra is missing, or the address cannot be used.
     """
-    server, listener = _prepare(brain, host, port)
+    played = _profile(profile)
+    server, listener = _prepare(brain, host, port, played)
 
     def stop() -> None:
         server.should_exit = True
 
     def started() -> None:
         if ready is not None and server.started:
-            ready(_base_url(listener), stop)
+            ready(_base_url(listener, played), stop)
 
     with listener:
         asyncio.run(_serving(server, listener, started))
@@ -95,18 +110,39 @@ def run(
         raise ConfigError(_SILENT)
 
 
-def _prepare(brain: Brain, host: str, port: int) -> "tuple[Server, socket.socket]":
+def _profile(profile: "Profile | Kind | None") -> "Profile | None":
+    if not isinstance(profile, str):
+        return profile
+    from toolstone.local.profiles import Profile  # noqa: PLC0415  only for who plays a host
+
+    return Profile(profile)
+
+
+def _application(brain: Brain, profile: "Profile | None") -> "Starlette":
+    if profile is None:
+        from toolstone.local.app import make_app  # noqa: PLC0415  it needs the extra
+
+        return make_app(brain)
+    from toolstone.local.profiles.host import make_profile_app  # noqa: PLC0415  it needs the extra
+
+    return make_profile_app(brain, profile)
+
+
+def _prepare(
+    brain: Brain, host: str, port: int, profile: "Profile | None"
+) -> "tuple[Server, socket.socket]":
     _check_loopback(host)
     try:
         import uvicorn  # noqa: PLC0415  an extra, loaded at first use
 
-        from toolstone.local.app import make_app  # noqa: PLC0415  it needs the extra
+        application = _application(brain, profile)
     except ImportError as error:
         raise ConfigError(
             f"the local endpoint needs {error.name!r}; run: pip install 'toolstone[local]'"
         ) from error
     config = uvicorn.Config(
-        make_app(brain),
+        application,
+        date_header=profile is None,  # a profile has a clock of its own
         log_config=None,
         access_log=False,
         ws="none",
@@ -137,9 +173,10 @@ def _listen(host: str, port: int) -> socket.socket:
         raise ConfigError(f"cannot listen on {host}:{port}: {error}") from error
 
 
-def _base_url(listener: socket.socket) -> str:
+def _base_url(listener: socket.socket, profile: "Profile | None") -> str:
     host, port = listener.getsockname()[:2]
-    return f"http://[{host}]:{port}/v1" if ":" in host else f"http://{host}:{port}/v1"
+    prefix = "/openai/v1" if profile and profile.kind == "runtime" else "/v1"
+    return f"http://[{host}]:{port}{prefix}" if ":" in host else f"http://{host}:{port}{prefix}"
 
 
 def _serve_until_told(server: "Server", listener: socket.socket, ready: threading.Event) -> None:

@@ -13,7 +13,17 @@ from toolstone import limits
 from toolstone.local.brain import Piece, RefusalError
 from toolstone.local.narrate import Event, Narration
 
-__all__ = ["frame", "frames", "identity", "new_id", "now", "read_body", "tell_whole"]
+__all__ = [
+    "check_type",
+    "frame",
+    "frames",
+    "identity",
+    "new_id",
+    "now",
+    "read_body",
+    "read_bytes",
+    "tell_whole",
+]
 
 log = logging.getLogger("toolstone.local")
 
@@ -58,10 +68,28 @@ async def read_body(request: Request) -> bytes:
     Raises:
         RefusalError: Its type is not JSON, or it is larger than `limits.BODY_BYTES`.
     """
+    check_type(request)
+    return await read_bytes(request)
+
+
+def check_type(request: Request) -> None:
+    """Check that a body is said to be JSON.
+
+    Raises:
+        RefusalError: It is not.
+    """
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind != "application/json":
         message = f"the content type is {kind!r}; send 'application/json'"
         raise RefusalError(415, "unsupported_media_type", message)
+
+
+async def read_bytes(request: Request) -> bytes:
+    """Read the whole body, of whatever type.
+
+    Raises:
+        RefusalError: It is larger than `limits.BODY_BYTES`.
+    """
     chunks: list[bytes] = []
     size = 0
     async for chunk in request.stream():
