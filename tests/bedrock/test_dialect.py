@@ -16,8 +16,20 @@ from toolstone.responses.failures import TABLE, failure, read_error
 
 FILE = Path(toolstone.bedrock.dialect.__file__).with_name("dialect.toml")
 DIALECT = Dialect.load()
-SEED_REGIONS = """us-east-2 us-east-1 us-west-2 ap-southeast-3 ap-south-1 ap-northeast-1
-eu-central-1 eu-west-1 eu-west-2 eu-south-1 eu-north-1 sa-east-1""".split()
+SEED_REGIONS = [
+    "us-east-2",
+    "us-east-1",
+    "us-west-2",
+    "ap-southeast-3",
+    "ap-south-1",
+    "ap-northeast-1",
+    "eu-central-1",
+    "eu-west-1",
+    "eu-west-2",
+    "eu-south-1",
+    "eu-north-1",
+    "sa-east-1",
+]
 
 
 def test_the_table_is_of_the_form_and_dated():

@@ -7,8 +7,20 @@ from toolstone.errors import ConfigError
 
 MANTLE = "https://bedrock-mantle.us-east-1.api.aws"
 RUNTIME = "https://bedrock-runtime.us-east-1.amazonaws.com"
-SEED_REGIONS = """us-east-2 us-east-1 us-west-2 ap-southeast-3 ap-south-1 ap-northeast-1
-eu-central-1 eu-west-1 eu-west-2 eu-south-1 eu-north-1 sa-east-1""".split()
+SEED_REGIONS = [
+    "us-east-2",
+    "us-east-1",
+    "us-west-2",
+    "ap-southeast-3",
+    "ap-south-1",
+    "ap-northeast-1",
+    "eu-central-1",
+    "eu-west-1",
+    "eu-west-2",
+    "eu-south-1",
+    "eu-north-1",
+    "sa-east-1",
+]
 
 
 def resolve(model, environment=None, **wishes):

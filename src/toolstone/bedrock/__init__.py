@@ -3,8 +3,9 @@
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from toolstone.bedrock.auth import ApiKey, MintedKey, SigV4, choose_auth
+    from toolstone.bedrock.auth import ApiKey, MintedKey, SigV4
     from toolstone.bedrock.catalogue import Listed, list_models
+    from toolstone.bedrock.choosing import ChosenAuth, choose_auth
     from toolstone.bedrock.credentials import Keys
     from toolstone.bedrock.dialect import Dialect
     from toolstone.bedrock.endpoint import Endpoint, Wishes, resolve_endpoint
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
 __all__ = [
     "ApiKey",
     "BedrockModel",
+    "ChosenAuth",
     "Dialect",
     "Endpoint",
     "Keys",
@@ -27,7 +29,8 @@ __all__ = [
 ]
 
 _HOMES = {
-    "auth": ("ApiKey", "MintedKey", "SigV4", "choose_auth"),
+    "auth": ("ApiKey", "MintedKey", "SigV4"),
+    "choosing": ("ChosenAuth", "choose_auth"),
     "catalogue": ("Listed", "list_models"),
     "credentials": ("Keys",),
     "dialect": ("Dialect",),
