@@ -13,7 +13,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
-from pydantic import BaseModel, Field, create_model
+from pydantic import BaseModel, Field, create_model, field_validator
 from typing_extensions import TypedDict
 
 from toolstone.errors import DefinitionError
@@ -309,3 +309,34 @@ def test_a_field_as_default_is_refused_with_the_spelling_that_works():
         DefinitionError, match=r"write a: Annotated\[TYPE, Field\(...\)\] = DEFAULT"
     ):
         described(a=(int, Field(ge=1)))
+
+
+class Breaks(BaseModel):
+    n: int
+
+    @field_validator("n")
+    @classmethod
+    def breaks(cls, n):
+        return {}["s3cret"]
+
+
+def test_a_validator_that_breaks_is_told_by_its_exception():
+    assert refusal(described(a=Breaks), '{"a":{"n":1}}') == (
+        "invalid arguments: the value could not be checked: its validator raised KeyError"
+    )
+
+
+def test_metadata_that_cannot_be_hashed_is_described_anew_each_time():
+    found = described(a=Annotated[int, {"not": "hashable"}])
+
+    assert found.read('{"a":1}') == {"a": 1}
+
+
+def test_null_for_a_nested_field_without_default_is_told_as_it_was():
+    class Both(BaseModel):
+        needed: int
+        spare: int = 1
+
+    assert refusal(described(a=Both), '{"a":{"needed":null,"spare":null}}') == (
+        "invalid arguments: a.needed: input should be a valid integer (got null)"
+    )

@@ -150,3 +150,20 @@ def test_an_annotation_that_is_no_type_is_refused():
 
     with pytest.raises(DefinitionError, match="odd: an annotation is not a type"):
         read_signature(odd)
+
+
+class Chain:
+    def join(
+        self,
+        many: list[Self],
+        told: Annotated[Self, "meta"],
+        named: dict[str, Self | None],
+    ) -> Self: ...
+
+
+def test_self_is_the_class_wherever_it_stands():
+    assert types(Chain().join) == {
+        "many": list[Chain],
+        "told": Annotated[Chain, "meta"],
+        "named": dict[str, Chain | None],
+    }

@@ -721,3 +721,89 @@ async def test_what_a_sub_agent_spent_comes_home_with_its_result(run_calls):
 
 async def test_no_calls_are_no_work(run_calls):
     assert await run_calls() == []
+
+
+async def test_cancelling_while_the_last_stubborn_call_is_waited_for_is_not_lost(run_calls):
+    release, cancelled = asyncio.Event(), asyncio.Event()
+
+    @tool(timeout=0.01)
+    async def stubborn() -> str:
+        while not release.is_set():
+            try:
+                await release.wait()
+            except asyncio.CancelledError:
+                cancelled.set()
+        return "late"
+
+    batch = asyncio.create_task(run_calls(stubborn))
+    await cancelled.wait()
+    await eventually(lambda: 0 in run_calls.told)
+    batch.cancel()
+    await asyncio.sleep(0)
+    release.set()
+    with pytest.raises(asyncio.CancelledError):
+        await batch
+
+    assert run_calls.told[0].how == "timeout"
+
+
+async def test_progress_from_a_thread_that_outlived_its_loop_is_nobodys(run_calls):
+    kept = []
+
+    def keeps(context: ToolContext[None]) -> str:
+        kept.append(context)
+        return ""
+
+    def another_loop():
+        asyncio.run(run_calls(keeps))
+
+    await asyncio.to_thread(another_loop)
+    kept[0].progress("late")
+
+    assert run_calls.deltas == []
+
+
+async def test_one_hanging_tool_after_another_does_not_use_up_the_threads(run_calls, monkeypatch):
+    release = threading.Event()
+
+    @tool(timeout=0.02)
+    def hangs() -> str:
+        release.wait(10)
+        return ""
+
+    def works() -> str:
+        return "worked"
+
+    before = abandoned()
+    await run_calls(*[hangs] * limits.SYNC_THREADS)
+    assert abandoned() == before + limits.SYNC_THREADS
+    run_calls.told.clear()
+    found = await run_calls(works)
+    release.set()
+
+    assert found[0].output == "worked"
+    await eventually(lambda: abandoned() == before)
+
+
+async def test_a_call_that_never_got_a_thread_is_not_begun_later(run_calls):
+    release, begun = threading.Event(), []
+
+    @tool(timeout=None)
+    def occupies() -> str:
+        release.wait(10)
+        return ""
+
+    @tool(timeout=0.02)
+    def waits() -> str:
+        begun.append(True)
+        return ""
+
+    async def opens() -> str:
+        await eventually(lambda: limits.SYNC_THREADS in run_calls.told)
+        release.set()
+        return ""
+
+    found = await run_calls(*[occupies] * limits.SYNC_THREADS, waits, opens)
+
+    assert found[limits.SYNC_THREADS].how == "timeout"
+    assert begun == []

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple, cast
 from pydantic_core import (
     PydanticSerializationError,
     SchemaValidator,
-    ValidationError,
     from_json,
     to_json,
 )
@@ -64,7 +63,7 @@ class Arguments:
             values = self._validate(raw, strict=True, extra="forbid" if self.strict else None)
         except JSONProblem as problem:
             raise ArgumentsProblem(_sentence((str(problem),))) from None
-        except ValidationError:
+        except Exception:  # noqa: BLE001  a wrong value, or a validator of the user's that broke
             values = self._read_again(raw)
         for name in self._optional:
             if name in values and values[name] is None:

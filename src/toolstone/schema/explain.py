@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final, Literal
 
-from pydantic_core import from_json, to_json
+from pydantic_core import ValidationError, from_json, to_json
 
 from toolstone.schema.strictjson import find_problem, spell_path
 
 if TYPE_CHECKING:
-    from pydantic_core import ErrorDetails, SchemaValidator, ValidationError
+    from pydantic_core import ErrorDetails, SchemaValidator
 
 __all__ = ["explain", "validate"]
 
@@ -36,8 +36,10 @@ def validate(
     extra: Literal["forbid"] | None = "forbid" if closed else None
     try:
         return validator.validate_json(raw, strict=True, extra=extra), ()
-    except ValueError as error:
-        first: Any = error
+    except ValidationError as error:
+        first = error
+    except Exception as error:  # noqa: BLE001  a validator of the user's type broke
+        return None, (_broke(error),)
     details = first.errors(include_url=False)
     if details[0]["type"] in {"json_invalid", "string_unicode", "json_type"}:
         return None, (_broken(raw, most) or f"the JSON is broken: {details[0]['msg']}",)
@@ -47,9 +49,15 @@ def validate(
         return None, explain(first, data)
     try:
         return validator.validate_json(to_json(data), strict=True, extra=extra), ()
-    except ValueError as error:
-        second: Any = error
+    except ValidationError as error:
+        second = error
+    except Exception as error:  # noqa: BLE001  as above
+        return None, (_broke(error),)
     return None, _after_dropping(first, second, from_json(raw), dropped)
+
+
+def _broke(error: Exception) -> str:
+    return f"the value could not be checked: its validator raised {type(error).__name__}"
 
 
 def _broken(raw: bytes | str, most: int) -> str | None:

@@ -103,7 +103,7 @@ _SCALARS: Final[dict[Any, tuple[str, str]]] = {
 
 def _everyday(annotation: Any) -> _Described | None:
     """What pydantic would say of scalars, `X | None` and `list[X]`, without asking it again."""
-    if annotation in _SCALARS and isinstance(annotation, type):
+    if isinstance(annotation, type) and annotation in _SCALARS:
         kind, name = _SCALARS[annotation]
         return cast("CoreSchema", {"type": kind}), (), {"type": name}, {}
     origin, arguments = get_origin(annotation), get_args(annotation)

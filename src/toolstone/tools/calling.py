@@ -134,7 +134,9 @@ class _Batch:
     async def _end(
         self, tell: Callable[[Sequence[Returned], Sequence[Delta]], Awaitable[None]]
     ) -> None:
-        await self._cancel()
+        if await self._cancel():
+            await self._hand_on_shielded(tell)
+            raise asyncio.CancelledError
         if self.returned:
             await self._hand_on(tell)
         if self.abort is not None:
@@ -345,29 +347,35 @@ class _Batch:
             self.raised[key] = error
         self._home(call, tell_failure(key, call.pending.tool.name, error))
 
-    async def _cancel(self) -> None:
-        """End what still runs: cancelled, waited for a moment, named if it will not stop."""
+    async def _cancel(self) -> bool:
+        """End what still runs: cancelled, waited for a moment, named if it will not stop.
+
+        Returns:
+            Whether the caller was cancelled meanwhile.
+        """
         self.closed = True
         if not self.running:
-            return
+            return False
         running = {c.task: c for c in self.calls if c.task is not None}
         for task, call in running.items():
             if call.cancel is not None:
                 call.cancel.cancel()
             task.cancel()
-        stubborn = await _wait(set(running), self.loop)
+        stubborn, cancelled = await _wait(set(running), self.loop)
         for task in stubborn:
             _log.warning("tool %s does not stop; left running", running[task].pending.tool.name)
+        return cancelled
 
 
 async def _wait(
     tasks: set[asyncio.Task[None]], loop: asyncio.AbstractEventLoop
-) -> set[asyncio.Task[None]]:
-    """Wait for tasks within the grace, also when cancelled meanwhile; what is left of them."""
+) -> tuple[set[asyncio.Task[None]], bool]:
+    """Wait for tasks within the grace; what is left of them, and whether we were cancelled."""
+    cancelled = False
     end = loop.time() + limits.CANCEL_GRACE
     while tasks and (left := end - loop.time()) > 0:
         try:
             _, tasks = await asyncio.wait(tasks, timeout=left)
         except asyncio.CancelledError:
-            continue
-    return tasks
+            cancelled = True
+    return tasks, cancelled
