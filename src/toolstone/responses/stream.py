@@ -186,7 +186,7 @@ class Assembler:
 
     # ------------------------------------------------------------------------------- one event
 
-    def _decode_again(self, data: bytes) -> tuple[JSON, object, object, object]:
+    def _decode_again(self, data: bytes) -> tuple[JSON, Any, Any, Any]:
         """What is not a JSON object at first sight: a half of a character, or nothing of ours."""
         event = decode(data, phase="stream")
         if not isinstance(event, dict):

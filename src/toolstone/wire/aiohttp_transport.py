@@ -158,7 +158,8 @@ def _failure(error: Exception, request: HttpRequest | None, phase: str) -> Trans
             f"no connection within {seconds:g} s (Deadlines.connect)", phase="connect"
         )
     if isinstance(error, aiohttp.ClientHttpProxyError):
-        return TransportError(f"the proxy did not let us through: {error.status}", phase="connect")
+        status = getattr(error, "status", 0)
+        return TransportError(f"the proxy did not let us through: {status}", phase="connect")
     if isinstance(error, aiohttp.ClientProxyConnectionError):
         return TransportError("the proxy cannot be reached", phase="connect")
     if isinstance(error, aiohttp.ClientConnectorError | aiohttp.ClientConnectorCertificateError):
