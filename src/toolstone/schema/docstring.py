@@ -73,11 +73,11 @@ def read_docstring(doc: str | None) -> Documentation:
     clean = inspect.cleandoc(doc)
     starts = [(found.start(), style) for style, mark in _STYLES if (found := mark.search(clean))]
     if not starts:
-        return Documentation(_prose(clean))
+        return Documentation(_clean_prose(clean))
     start, style = min(starts)
-    if style == "google" and (everyday := _everyday(clean[start:])) is not None:
-        return Documentation(_prose(clean[:start]), everyday)
-    return Documentation(_prose(clean[:start]), _parameters(clean[start:], style))
+    text, sections = _clean_prose(clean[:start]), clean[start:]
+    found = _everyday(sections) if style == "google" else None
+    return Documentation(text, _parameters(sections, style) if found is None else found)
 
 
 _ARGUMENTS: Final = re.compile(r"Args:\n((?:    +\S[^\n]*(?:\n|\Z))+)")
@@ -160,9 +160,14 @@ _MARKED: Final = re.compile(r"[-*+•] |\d+[.)] |\s|[|+]")
 
 def _prose(text: str) -> str:
     """Paragraphs with their line breaks mended; lists keep theirs, doctests go."""
+    return _clean_prose(inspect.cleandoc(text) if "\n" in text else text)
+
+
+def _clean_prose(text: str) -> str:
+    text = text.strip()
     if "\n" not in text and ">>>" not in text:
-        return text.strip()
-    blocks = _BLANK.split(inspect.cleandoc(text).strip())
+        return text
+    blocks = _BLANK.split(text)
     return "\n\n".join(_reflow(b) for b in blocks if b.strip() and not b.lstrip().startswith(">>>"))
 
 
