@@ -1,4 +1,4 @@
-"""How often the small local model is right: `python tools/local_quality.py [--half fresh] [--demo]`.
+"""How often the small local model is right: `local_quality.py [--half fresh] [--demo]`.
 
 The prompts were written and split into halves before anything was tuned; the figures to publish are
 those of the held-out half. Beside them stands a brain that picks uniformly within the same grammar:
