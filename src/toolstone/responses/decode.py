@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from typing import Any, Final
 
@@ -31,6 +30,8 @@ def decode(data: bytes, *, phase: str = "body") -> Any:
 
 
 def _decode_again(data: bytes, first: ValueError, phase: str) -> Any:
+    import json  # noqa: PLC0415  the slow way
+
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:

@@ -7,7 +7,6 @@ deflate) is understood, within `limits.DECOMPRESSION_RATIO` and `limits.DECOMPRE
 
 from __future__ import annotations
 
-import zlib
 from typing import TYPE_CHECKING, Final
 
 from toolstone import limits
@@ -42,6 +41,8 @@ def decoded(headers: Mapping[str, str], chunks: AsyncIterator[bytes]) -> AsyncIt
 
 
 async def _inflated(chunks: AsyncIterator[bytes], encoding: str) -> AsyncIterator[bytes]:
+    import zlib  # noqa: PLC0415  answers are asked for uncompressed
+
     inflate = zlib.decompressobj(_ZLIB[encoding])
     taken = given = 0
     async for chunk in chunks:

@@ -6,7 +6,6 @@ The first attempt of anything is plain: tenacity is entered, and imported, only 
 from __future__ import annotations
 
 import asyncio
-import random
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
@@ -22,6 +21,12 @@ if TYPE_CHECKING:
 __all__ = ["Quota", "Retry", "persist"]
 
 Answer = TypeVar("Answer")
+
+
+def _random() -> float:
+    import random  # noqa: PLC0415  only failures need it
+
+    return random.random()  # noqa: S311  spreads load, guards nothing
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +52,7 @@ class Retry:
     after_max: float = limits.RETRY_AFTER_MAX
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
     clock: Callable[[], float] = time.monotonic
-    random: Callable[[], float] = random.random
+    random: Callable[[], float] = _random
 
     def __post_init__(self) -> None:
         if self.attempts < 1:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from functools import cache
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from toolstone.errors import ConfigError
@@ -26,6 +25,8 @@ def tls_context(verify: ssl.SSLContext | str | None, *, trust_env: bool) -> ssl.
     Raises:
         ConfigError: The path holds no certificates.
     """
+    from pathlib import Path  # noqa: PLC0415  only a connection needs it
+
     if verify is not None and not isinstance(verify, str):
         return verify
     if verify is not None:
