@@ -1,10 +1,12 @@
 """What is described the short way is what pydantic says, without filler."""
 
+import datetime as dt
 import enum
-from typing import Annotated, Optional, TypedDict
+from dataclasses import dataclass, field
+from typing import Annotated, Any, Literal, Optional, TypedDict
 
 import pytest
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, TypeAdapter
 
 from toolstone.errors import DefinitionError
 from toolstone.schema import fragment
@@ -114,3 +116,63 @@ def test_a_function_type_cannot_be_described():
 
     with pytest.raises(DefinitionError, match="cannot be described to a model"):
         describe(Callable[[int], int])
+
+
+class Leaf(BaseModel):
+    n: int = 1
+
+
+class Tree(BaseModel):
+    leaf: Leaf
+    leaves: dict[str, Leaf] = {}
+    children: list["Tree"] = []
+    mood: Mood = Mood.GOOD
+    when: dt.date | None = None
+    either: Annotated[int | str, Field(description="Either.")] = 1
+    pair: tuple[int, Leaf]
+
+
+@dataclass
+class Flat:
+    a: int
+    leaf: Leaf = field(default_factory=Leaf)
+
+
+def bare(node):
+    """Without what we say otherwise: titles."""
+    if isinstance(node, list):
+        return [bare(one) for one in node]
+    if not isinstance(node, dict):
+        return node
+    return {key: bare(one) for key, one in node.items() if key != "title" or isinstance(one, dict)}
+
+
+@pytest.mark.parametrize(
+    "annotation",
+    [Leaf, Tree, Flat, list[Tree], Tree | Leaf, dict[str, Flat], Mood, tuple[Leaf, Leaf], dt.timedelta, bytes, Literal["a", 1], set[int], Any],
+    ids=str,
+)  # fmt: skip
+def test_everything_else_is_what_pydantic_says_but_for_titles(annotation):
+    said = bare(TypeAdapter(annotation).json_schema())
+    found = fragment._describe(annotation)
+
+    assert {**found.schema, **({"$defs": found.defs} if found.defs else {})} == said
+
+
+def test_two_types_of_one_name_in_one_type_are_kept_apart():
+    def another():
+        class Leaf(BaseModel):
+            other: str
+
+        return Leaf
+
+    found = describe(tuple[list[Leaf], list[another()]])
+
+    assert found.defs == {
+        "Leaf": {"type": "object", "properties": {"n": {"type": "integer", "default": 1}}},
+        "Leaf_2": {
+            "type": "object",
+            "properties": {"other": {"type": "string"}},
+            "required": ["other"],
+        },
+    }
