@@ -4,6 +4,10 @@ import asyncio
 import inspect
 
 import pytest
+from hypothesis import settings
+
+settings.register_profile("toolstone", deadline=None)  # the machine may be busy
+settings.load_profile("toolstone")
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -45,7 +45,13 @@ PURE = [
     "responses/parse.py",
     "responses/stream.py",
     "responses/failures.py",
+    "responses/slots.py",
+    "responses/numbering.py",
+    "responses/terminal.py",
+    "responses/decode.py",
+    "responses/address.py",
     "wire/sse.py",
+    "wire/retry_after.py",
     "bedrock/dialect.py",
 ]
 LAZY = {"httpx", "jsonschema", "tenacity", "sqlite3", "boto3", "botocore", "aiohttp", "starlette",

@@ -5,14 +5,10 @@ import sys
 from pathlib import Path
 
 import pytest
-from hypothesis import settings
 
 from toolstone.wire import AiohttpTransport, HttpxTransport
 
 HERE = Path(__file__).parent
-
-settings.register_profile("toolstone", deadline=None)  # the machine may be busy
-settings.load_profile("toolstone")
 
 
 def load(name, path):

@@ -292,3 +292,16 @@ def test_what_json_cannot_say_is_an_input_error_without_the_content(request_):
         Renderer("m", Profile()).render(request_)
 
     assert "\ud800" not in str(caught.value)
+
+
+def test_raw_thoughts_go_back_only_to_an_endpoint_that_wants_them():
+    thought = {
+        "type": "reasoning",
+        "id": "rs_1",
+        "summary": [],
+        "content": [{"type": "reasoning_text", "text": "hm"}],
+    }
+    for wants in (False, True):
+        request = Request(items=(parse_item(thought),))
+        body = rendered(request, Profile(replays_thoughts=wants))
+        assert ("content" in body["input"][0]) is wants

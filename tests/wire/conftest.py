@@ -5,12 +5,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from hypothesis import settings
 
 from toolstone.wire import AiohttpTransport, HttpxTransport
-
-settings.register_profile("toolstone", deadline=None)  # the machine may be busy
-settings.load_profile("toolstone")
 
 
 def load(name, path):

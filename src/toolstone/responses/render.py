@@ -3,8 +3,9 @@
 Items are spliced: each was rendered once, and nothing walks the history again. What comes back
 goes back as it came, unknown fields and types included, except that
 - a message without `type` gets one (Open Responses refuses it otherwise),
-- the raw thoughts of a reasoning item (`content`) stay here: Open Responses and others refuse
-  them, and its `summary`, which must be there, is added empty where it is missing,
+- the raw thoughts of a reasoning item (`content`) stay here unless the profile says that the
+  endpoint wants them: Open Responses and others refuse them; and its `summary`, which must be
+  there, is added empty where it is missing,
 - items go back without `id` to endpoints whose profile says that they do not keep ids.
 Only what is set is sent; `model`, `stream`, `store`, and each tool's `type` and `strict` always,
 unless the profile refuses one by name.
@@ -118,7 +119,10 @@ class Renderer:
         kept = self._items.get(id(item))
         if kept is not None and kept[0] is item:
             return kept[1]
-        raw = replayed(item.raw, keeps_id=self._profile.keeps_item_ids)
+        profile = self._profile
+        raw = replayed(
+            item.raw, keeps_id=profile.keeps_item_ids, keeps_thoughts=profile.replays_thoughts
+        )
         text = item.json if raw is item.raw else _json(raw, f"an item of type {item.type!r}")
         _keep(self._items, id(item), (item, text), _KEPT_ITEMS)
         return text
@@ -148,13 +152,13 @@ def render_choice(choice: str | Mapping[str, Any]) -> str | Mapping[str, Any]:
     return choice
 
 
-def replayed(raw: JSON, *, keeps_id: bool) -> JSON:
+def replayed(raw: JSON, *, keeps_id: bool, keeps_thoughts: bool = False) -> JSON:
     """An item as it goes back to a server; the same object if nothing changes."""
     out = raw
     if not keeps_id and "id" in out and out.get("type") != "item_reference":
         out = {key: value for key, value in out.items() if key != "id"}
     if out.get("type") == "reasoning":
-        if out.get("content"):
+        if out.get("content") and not keeps_thoughts:
             out = {key: value for key, value in out.items() if key != "content"}
         if "summary" not in out:
             out = {**out, "summary": []}
