@@ -76,8 +76,8 @@ def read_docstring(doc: str | None) -> Documentation:
         return Documentation(_clean_prose(clean))
     start, style = min(starts)
     text, sections = _clean_prose(clean[:start]), clean[start:]
-    found = _everyday(sections) if style == "google" else None
-    return Documentation(text, _parameters(sections, style) if found is None else found)
+    everyday = _everyday(sections) if style == "google" else None
+    return Documentation(text, _parameters(sections, style) if everyday is None else everyday)
 
 
 _ARGUMENTS: Final = re.compile(r"Args:\n((?:    +\S[^\n]*(?:\n|\Z))+)")
