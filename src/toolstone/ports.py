@@ -122,6 +122,8 @@ class Profile:
             `store` or `strict`; they are left out.
         idle: Seconds of silence between semantic events of a stream that are still normal.
         keeps_item_ids: Whether items go back with the ids they came with.
+        replays_thoughts: Whether raw thoughts (`content` of reasoning items) go back; llama.cpp
+            wants them, Open Responses refuses them.
         junk: Trailing text after a call's arguments that this endpoint is known to add.
     """
 
@@ -130,6 +132,7 @@ class Profile:
     refuses: frozenset[str] = frozenset()
     idle: float | None = None
     keeps_item_ids: bool = True
+    replays_thoughts: bool = False
     junk: tuple[str, ...] = ()
 
 
@@ -149,6 +152,8 @@ class Request:
     """Whether HTTP streams. The response is the same either way."""
     previous: str | None = None
     """Id of the response to go on from; `items` then holds only what is new."""
+    whole: Sequence[Item] | None = None
+    """The whole history beside `previous`, for when the server has lost that response."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from toolstone.bedrock.auth import ApiKey, MintedKey, SigV4
-    from toolstone.bedrock.catalogue import Listed, list_models
+    from toolstone.bedrock.catalogue import Listed, list_models, list_runtime_models
     from toolstone.bedrock.choosing import ChosenAuth, choose_auth
     from toolstone.bedrock.credentials import Keys
     from toolstone.bedrock.dialect import Dialect
@@ -25,13 +25,14 @@ __all__ = [
     "bedrock_model",
     "choose_auth",
     "list_models",
+    "list_runtime_models",
     "resolve_endpoint",
 ]
 
 _HOMES = {
     "auth": ("ApiKey", "MintedKey", "SigV4"),
     "choosing": ("ChosenAuth", "choose_auth"),
-    "catalogue": ("Listed", "list_models"),
+    "catalogue": ("Listed", "list_models", "list_runtime_models"),
     "credentials": ("Keys",),
     "dialect": ("Dialect",),
     "endpoint": ("Endpoint", "Wishes", "resolve_endpoint"),

@@ -105,10 +105,12 @@ def _prepared(
     """The signer, and the request as it wants it."""
     from botocore.auth import SigV4Auth  # noqa: PLC0415  at first need: 100 ms
     from botocore.awsrequest import AWSRequest  # noqa: PLC0415
+    from botocore.credentials import ReadOnlyCredentials  # noqa: PLC0415
 
     request = AWSRequest(method=method, url=url, headers=headers)
     request.context["timestamp"] = _stamp(at)
-    return SigV4Auth(keys, service, region), request
+    frozen = ReadOnlyCredentials(keys.access_key, keys.secret_key, keys.token)
+    return SigV4Auth(frozen, service, region), request
 
 
 def _stamp(at: float) -> str:

@@ -311,6 +311,7 @@ def _request(plan: Plan[Any], run: Run, offer: Offer, settings: Any) -> Request:
         settings=settings,
         stream=plan.stream if settings.stream is None else settings.stream,
         previous=run.last_response if known else None,
+        whole=run.history if known else None,
     )
 
 
