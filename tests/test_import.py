@@ -3,6 +3,12 @@
 import json
 import subprocess
 import sys
+import venv
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
 
 PROBE = """
 import json, sys
@@ -36,9 +42,9 @@ agent = toolstone.Agent("responses+http://127.0.0.1:9/v1#m", tools=[weather])
 """
 
 
-def probe(code=""):
+def probe(code="", python=sys.executable):
     done = subprocess.run(
-        [sys.executable, "-c", PROBE % code], capture_output=True, text=True, check=True
+        [python, "-I", "-c", PROBE % code], capture_output=True, text=True, check=True
     )
     return json.loads(done.stdout)
 
@@ -58,3 +64,33 @@ def test_a_first_agent_opens_and_loads_nothing_heavy_either():
 
 def test_every_public_name_can_be_loaded():
     assert probe("[getattr(toolstone, name) for name in toolstone.__all__]")["events"] == []
+
+
+@pytest.fixture(scope="module")
+def plain(tmp_path_factory):
+    """A virtual environment with `pip install toolstone` and nothing else."""
+    place = tmp_path_factory.mktemp("plain")
+    venv.create(place, with_pip=True)
+    python = place / "bin" / "python"
+    install = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+    done = subprocess.run([*install, str(ROOT)], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return python
+
+
+def test_a_plain_install_imports_and_makes_an_agent_and_does_nothing_else(plain):
+    found = probe(FIRST_AGENT, plain)
+    assert (found["events"], found["heavy"]) == ([], [])
+
+
+def test_a_plain_install_says_which_extra_the_command_needs(plain):
+    done = subprocess.run([plain, "-m", "toolstone", "demo"], capture_output=True, text=True)
+    assert done.returncode == 2
+    assert "pip install 'toolstone[cli]'" in done.stderr
+
+
+def test_a_plain_install_says_which_extra_the_local_model_needs(plain):
+    code = "import toolstone; toolstone.Agent('local/smollm2').run_sync('hi')"
+    done = subprocess.run([plain, "-c", code], capture_output=True, text=True)
+    assert "toolstone[llama]" in done.stderr
+    assert "ConfigError" in done.stderr
