@@ -3,7 +3,7 @@
 import asyncio
 import os
 import time
-from typing import Annotated
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, Field
 
@@ -60,6 +60,12 @@ async def forever(n: int) -> int:
 
 
 @tool
+def sort(names: list[str], order: Literal["up", "down"], where: Report, extra: Any = None) -> str:
+    """Sort."""
+    return "sorted"
+
+
+@tool
 def score(points: dict[str, float], level: Annotated[int, Field(ge=1)] = 1) -> float:
     """Add up.
 
@@ -87,6 +93,7 @@ paid = Agent(Scripted("Paid."), tools=[pay])
 hanger = Agent(Scripted(call("forever", n=1), "Home."), tools=[forever])
 homecomer = Agent(Scripted("Home."), tools=[forever])
 failer = Agent(Scripted(call("fails"), "It failed."), tools=[fails])
+rich_answer = Agent(Scripted([{"type": "computer_call", "call_id": "c"}]))
 broken = Agent(Scripted(TransportError("the line is dead", phase="connect")))
 asker = Agent(
     Scripted(call("ask_a_person", q="?"), "Thanks."),

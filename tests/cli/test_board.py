@@ -6,7 +6,9 @@ from toolstone.cli.board import Board
 from toolstone.cli.words import clean, put_bill, put_call, put_output, put_result, shorten
 from toolstone.events import (
     Answered,
+    ArgumentsDelta,
     Asked,
+    Noted,
     Record,
     Retrying,
     Returned,
@@ -69,6 +71,23 @@ def test_a_typed_answer_is_shown_field_by_field():
     assert board.partial.done == {"city"}
 
 
+def test_a_final_answer_tool_is_followed_by_its_arguments():
+    board = Board(OutputType.of(list[int]))
+    board.see(Asked(1), 0.0)
+    board.see(ArgumentsDelta('{"value":[1,', name="final_answer"), 0.0)
+    assert board.partial.data == [1]
+
+
+def test_what_is_worth_a_line_is_the_hint_until_the_next_request():
+    board = Board()
+    board.see(Noted("attempt", "cost"), 0.0)
+    assert board.hint == ""
+    board.see(Noted("warning", "the same calls again"), 0.0)
+    assert board.hint == "the same calls again"
+    board.see(Asked(2), 0.0)
+    assert board.hint == ""
+
+
 def test_calls_keep_their_keys_when_a_session_is_taken_up_again():
     board = Board()
     facts = [Asked(1), answered(calling()), Started((KEY,)), Returned(KEY, "1"), Asked(2)]
@@ -89,6 +108,7 @@ def test_words_for_calls_results_and_bills():
         "1 request, 1,200 tokens in, 34 out, 1.2 s"
     )
     assert put_bill(Usage(requests=2), 0.0, 0.5).endswith("$0.5000")
+    assert put_output(object).startswith("<class")
     assert put_output({"a": {1}}) == '{\n  "a": [\n    1\n  ]\n}'
 
 

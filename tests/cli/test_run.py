@@ -165,6 +165,45 @@ def test_a_module_that_breaks_while_it_is_imported_is_named(command, tmp_path):
     assert "importing 'mine' raised ZeroDivisionError" in done.stderr
 
 
+def test_a_module_that_needs_another_one_names_that_one(command, tmp_path):
+    (tmp_path / "mine.py").write_text("import not_here_at_all\n")
+    done = command("run", "mine:agent", "hi")
+    assert "'mine' needs a module that is not here: not_here_at_all" in done.stderr
+
+
+def test_an_agent_that_cannot_be_is_told_as_it_is(command, tmp_path):
+    (tmp_path / "mine.py").write_text("from toolstone import Agent\nagent = Agent('what')\n")
+    done = command("run", "mine:agent", "hi")
+    assert done.returncode == 2
+    assert done.stderr.startswith("DefinitionError: model 'what' is not understood")
+
+
+def test_a_place_for_sessions_that_cannot_be_made_is_told_with_the_mend(command, tmp_path):
+    (tmp_path / "state").write_text("a file in the way")
+    done = command("run", agent("greeter"), "hi")
+    assert done.returncode == 1
+    assert "name a file of your own: --ledger FILE" in done.stderr
+    assert command("run", agent("greeter"), "hi", "--ledger", "l.sqlite").returncode == 0
+
+
+def test_an_item_that_a_client_must_answer_waits_under_its_type(command):
+    done = command("run", agent("rich_answer"), "go")
+    assert done.returncode == 3
+    assert "0.0  computer_call()  (deferred)" in done.stderr
+
+
+def test_a_bug_of_the_agents_own_code_is_one_line(command, tmp_path):
+    (tmp_path / "mine.py").write_text(
+        "from toolstone import Agent\n"
+        "from toolstone.testing import Scripted\n"
+        "def tell(context): raise KeyError('nowhere')\n"
+        "agent = Agent(Scripted('x'), instructions=tell)\n"
+    )
+    done = command("run", "mine", "hi")
+    assert done.returncode == 1
+    assert "KeyError: 'nowhere'\nWhere it happened: --debug" in done.stderr
+
+
 def test_a_reader_that_has_gone_is_no_traceback(home, tmp_path):
     words = [sys.executable, "-m", "toolstone", "run", agent("reporter"), "go", "--json"]
     done = subprocess.run(

@@ -10,7 +10,7 @@ def test_decorated_functions_and_the_tools_of_agents_and_toolboxes_are_listed_on
     assert done.returncode == 0, done.stderr
     names = [line for line in done.stdout.splitlines() if line and not line.startswith(" ")]
     assert names == [
-        "pay", "score", "weather", "population", "forever", "fails",
+        "pay", "sort", "score", "weather", "population", "forever", "fails",
         "ask_a_person", "city_weather", "city_population",
     ]  # fmt: skip
 
@@ -19,6 +19,14 @@ def test_a_tool_is_shown_as_a_model_sees_it(command):
     done = command("tools", f"{AGENTS}:population")
     assert done.stdout == (
         "population\n  Number of inhabitants.\n  city: string\n  year: integer | null\n"
+    )
+
+
+def test_types_are_said_in_a_word_or_two(command):
+    done = command("tools", f"{AGENTS}:sort")
+    assert done.stdout == (
+        "sort\n  Sort.\n  names: array of string\n"
+        '  order: "up" | "down"\n  where: object\n  extra: anything\n'
     )
 
 

@@ -62,7 +62,9 @@ class _Growing:
         """See one event."""
         self._board.see(event, 0.0)
         partial = self._board.partial
-        if partial is not None and self._done < len(partial.done):
+        if partial is None:
+            self._done = 0
+        elif self._done < len(partial.done):
             self._done = len(partial.done)
             _say(f"  partial: {shorten(json.dumps(partial.data, ensure_ascii=False), 80)}")
 

@@ -8,7 +8,7 @@ from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any, Self
 
 from toolstone.cli.board import Board
-from toolstone.cli.words import put_bill, put_call, put_output, put_result
+from toolstone.cli.words import clean, put_bill, put_call, put_output, put_result
 from toolstone.events import Retrying, Returned
 
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ class PlainView:
         """What had arrived of the answer."""
         partial = getattr(getattr(error, "result", None), "partial", "")
         if partial:
-            _note(f"what had arrived: {partial}")
+            _note(f"what had arrived: {clean(partial)}")
 
 
 def _note(line: str) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from toolstone.errors import InputError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from toolstone.local.brain import Brain
@@ -56,11 +56,10 @@ def serve_until_stopped(brain: Brain, *, host: str, port: int, as_json: bool) ->
     run(brain, host=host, port=port, ready=ready)
 
 
-def _say(base_url: str, models: object, *, as_json: bool) -> str:
+def _say(base_url: str, models: Sequence[str], *, as_json: bool) -> str:
     if as_json:
         return json.dumps({"base_url": base_url}) + "\n"
-    names = list(models) if isinstance(models, list | tuple) else []
-    model = names[0] if names else "any"
+    model = models[0] if models else "any"
     return (
         f"Serving the Responses API at {base_url}\n"
         f'  toolstone: Agent("responses+{base_url}#{model}")\n'
