@@ -11,6 +11,7 @@ from toolstone import limits
 from toolstone.local.brain import Choice, RefusalError, Turn
 from toolstone.local.profiles.catalogue import Catalogue, Model
 from toolstone.local.profiles.gates import Gates
+from toolstone.local.profiles.gone import silence
 from toolstone.local.profiles.guard import Guard, Visit
 from toolstone.local.profiles.habits import Counted, Seals
 from toolstone.local.profiles.observed import Observed
@@ -20,7 +21,7 @@ from toolstone.local.profiles.shelf import Room, Shelf
 from toolstone.local.request import parse_turn
 from toolstone.local.telling import check_type
 
-__all__ = ["Admission", "Admitted", "foreign", "provider", "silence"]
+__all__ = ["Admission", "Admitted", "foreign", "provider"]
 
 _OURS = ("prompt_cache_options", "background", "service_tier")
 """What the gates have judged and the shared checks do not know."""
@@ -200,12 +201,6 @@ class Admission:
         if reserved is None:
             raise self._known.refuse("throttled")
         return reserved
-
-
-async def silence(request: Request) -> None:
-    """Say nothing until the client gives up."""
-    while (await request.receive())["type"] != "http.disconnect":
-        pass
 
 
 def foreign(tool: Any) -> bool:

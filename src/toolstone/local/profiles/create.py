@@ -1,6 +1,7 @@
 """Creating a response as the host does: told at once, streamed, or in the background."""
 
 import asyncio
+import logging
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing, suppress
 from dataclasses import dataclass, field
@@ -12,8 +13,9 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 from toolstone import limits
 from toolstone.local.brain import Brain, End, Item, Piece, RefusalError, Usage
 from toolstone.local.narrate import Event, Narration
-from toolstone.local.profiles.admission import Admission, Admitted, foreign, provider, silence
+from toolstone.local.profiles.admission import Admission, Admitted, foreign, provider
 from toolstone.local.profiles.catalogue import Catalogue
+from toolstone.local.profiles.gone import silence, unless_gone
 from toolstone.local.profiles.guard import Guard, Visit
 from toolstone.local.profiles.habits import Counted, Manner, told_frames
 from toolstone.local.profiles.observed import observed
@@ -23,6 +25,8 @@ from toolstone.local.response import render_response
 from toolstone.local.telling import new_id, now, tell_whole
 
 __all__ = ["Creating"]
+
+log = logging.getLogger("toolstone.local")
 
 _CLIENT_GONE = 499
 _DAY = 86_400.0
@@ -119,17 +123,23 @@ class Creating:
         headers = dict(admitted.reservation.headers) if mantle else {}
         if admitted.background and not admitted.streamed:
             return JSONResponse(self._start(job), headers=headers)
-        told = await self._open(job)
         if admitted.streamed:
-            frames = self._frames(told)
-            return StreamingResponse(frames, headers=headers, media_type="text/event-stream")
-        if self._counted.take("stall"):
+            told = await unless_gone(request, self._open(job))
+            if told is not None:
+                frames = self._frames(told)
+                return StreamingResponse(frames, headers=headers, media_type="text/event-stream")
+        elif self._counted.take("stall"):
             await silence(request)
-        async with aclosing(told):
+        elif await unless_gone(request, self._finish(job)):
+            return JSONResponse(job.response, headers=headers)
+        return Response(status_code=_CLIENT_GONE)
+
+    async def _finish(self, job: _Job) -> bool:
+        """Make the whole answer; True when it is there."""
+        async with aclosing(await self._open(job)) as told:
             async for _ in told:
-                if await request.is_disconnected():
-                    return Response(status_code=_CLIENT_GONE)
-        return JSONResponse(job.response, headers=headers)
+                pass
+        return True
 
     async def _open(self, job: _Job) -> AsyncGenerator[Sequence[Event], None]:
         """Ask the brain; the answer is there to be told when its first piece is."""
@@ -227,11 +237,12 @@ class Creating:
         job.response["status"] = "in_progress"
         self._keep(job)
         try:
-            async with aclosing(await self._open(job)) as told:
-                async for _ in told:
-                    pass
+            await self._finish(job)
         except RefusalError as error:
             job.narration.crash(error.code or "server_error", error.message)
+        except Exception:
+            log.exception("the brain broke before it said anything")
+            job.narration.crash("server_error", "the brain broke; see the server's log")
         self._end(job)
 
     async def _stop(self, job: _Job) -> None:
@@ -255,8 +266,9 @@ class Creating:
             self._keep(job)
 
     def _keep(self, job: _Job) -> None:
-        items = [*job.admitted.turn.items, *job.response["output"]]
-        self._shelf.put(job.admitted.visit.scope, dict(job.response), items)
+        output = list(job.response["output"])  # it may still grow
+        items = [*job.admitted.turn.items, *output]
+        self._shelf.put(job.admitted.visit.scope, {**job.response, "output": output}, items)
 
     def _settle(self, job: _Job) -> None:
         usage = job.response["usage"] or {}
