@@ -30,6 +30,8 @@ def delegate(
         run: The agent's own door.
         name: The tool's name, and the agent's in what the model is told of a failure.
         description: What the other model is told it is for.
+
+    The tool has no time-out of its own: budget and deadlines bound the agent.
     """
 
     async def ask(context: ToolContext[Any], request: str) -> Any:
@@ -45,7 +47,7 @@ def delegate(
             raise ToolError(f"{name} waits for somebody; its session is {result.session}")
         return result.output
 
-    return Tool.of(tool(name=name, description=description)(ask))
+    return Tool.of(tool(name=name, description=description, timeout=None)(ask))
 
 
 def _charge(parent: Purse | None, call: CallKey, result: Result[Any] | None) -> None:

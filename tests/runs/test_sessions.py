@@ -1,5 +1,7 @@
 """Sessions: waiting, ruling, resuming, dying, and two writers."""
 
+import asyncio
+
 import pytest
 
 from toolstone import (
@@ -268,3 +270,32 @@ async def test_an_approval_predicate_that_fails_asks_a_person(ledger):
 
     waiting = await Agent(Scripted(call("act")), tools=[act], ledger=ledger).run("go", session="s")
     assert waiting.waiting[0].state == "approval"
+
+
+async def test_a_run_cancelled_while_a_fact_is_being_kept_leaves_as_cancelled(tmp_path):
+    class Slow(MemoryLedger):
+        def __init__(self):
+            super().__init__()
+            self.keeping = asyncio.Event()
+
+        async def append(self, session, records):
+            await super().append(session, records)
+            if any(record.fact.type == "returned" for record in records):
+                self.keeping.set()
+                await asyncio.Event().wait()
+
+    async def slow() -> str:
+        await asyncio.Event().wait()
+
+    def quick() -> str:
+        return "quick"
+
+    ledger = Slow()
+    agent = Agent(Scripted([call("quick"), call("slow")]), tools=[quick, slow], ledger=ledger)
+    task = asyncio.create_task(agent.run("go", session="s"))
+    await ledger.keeping.wait()
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    run = fold(await ledger.load("s"))
+    assert [c.returned.output if c.returned else None for c in run.open] == ["quick", None]

@@ -12,9 +12,7 @@ from toolstone.errors import ToolError
 from toolstone.events import ToolProgress
 from toolstone.items import CallKey
 from toolstone.tools import Limit, ToolContext, tool
-from toolstone.tools.results import Spent
 from toolstone.tools.threads import abandoned
-from toolstone.usage import Usage
 
 variable = contextvars.ContextVar("variable", default="unset")
 
@@ -708,15 +706,6 @@ async def test_an_abandoned_thread_keeps_its_place_until_it_ends(run_calls):
     assert limit.gate._free == 0
     release.set()
     await eventually(lambda: limit.gate._free == 1)
-
-
-async def test_what_a_sub_agent_spent_comes_home_with_its_result(run_calls):
-    async def agent() -> Spent:
-        return Spent("answer", Usage(input_tokens=5, requests=1))
-
-    (found,) = await run_calls(agent)
-
-    assert (found.output, found.usage) == ("answer", Usage(input_tokens=5, requests=1))
 
 
 async def test_no_calls_are_no_work(run_calls):

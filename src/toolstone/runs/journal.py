@@ -22,7 +22,7 @@ _logger = logging.getLogger("toolstone.runs")
 class Journal:
     """Records facts: first kept, then folded, then shown. Only the loop's own task writes."""
 
-    __slots__ = ("_id", "_ledger", "_now", "_observers", "_sink", "run", "watched")
+    __slots__ = ("_id", "_ledger", "_now", "_observers", "_sink", "_unsure", "run", "watched")
 
     def __init__(
         self,
@@ -40,6 +40,7 @@ class Journal:
         self._observers = tuple(observers)
         self._sink = sink
         self._now = now
+        self._unsure = False
         self.watched = sink is not None or bool(self._observers)
         """Whether anybody listens."""
 
@@ -50,17 +51,29 @@ class Journal:
             ConflictError: Somebody else has written this session.
             StorageError: The ledger cannot be written.
         """
+        if self._unsure and self._ledger is not None:
+            await self._catch_up(self._ledger)
         seq, at = len(self.run.records), self._now()
         records = [Record(seq, at, self._id, facts[0])]
         if facts[1:]:
             more = enumerate(facts[1:], seq + 1)
             records += [Record(place, at, self._id, fact) for place, fact in more]
         if self._ledger is not None:
+            self._unsure = True  # an append that is cancelled may have been kept all the same
             await self._ledger.append(self.run.session, records)
+            self._unsure = False
         for record in records:
             self.run.add(record)
         if self.watched:
             await self.emit(facts)
+
+    async def _catch_up(self, ledger: Ledger) -> None:
+        """Fold in what the last append kept although nobody heard of it."""
+        kept = await ledger.load(self.run.session)
+        for record in kept[len(self.run.records) :]:
+            if record.run != self._id:
+                break  # somebody else's: the next append will conflict
+            self.run.add(record)
 
     async def emit(self, events: Sequence[Fact | Delta]) -> None:
         """Show events to observers, then to the one reader; a slow reader slows the run."""

@@ -33,15 +33,12 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import PurePath
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import Any, Final, Literal
 from uuid import UUID
 
 from pydantic_core import to_jsonable_python
 
 from toolstone import limits
-
-if TYPE_CHECKING:
-    from toolstone.usage import Usage
 
 __all__ = ["File", "Image", "ResultProblem", "Told", "render_result"]
 
@@ -89,14 +86,6 @@ class File:
     path: str | PurePath | None = None
     name: str | None = None
     media_type: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Spent:
-    """A result, and what was spent on models to get it; returned by an agent used as a tool."""
-
-    value: Any
-    usage: Usage
 
 
 def render_result(value: Any, most: int = limits.TOOL_RESULT_BYTES) -> Told:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from toolstone.errors import ToolError
 from toolstone.events import Returned
 from toolstone.tools.refusals import explain_failure
-from toolstone.tools.results import ResultProblem, Spent, render_result
+from toolstone.tools.results import ResultProblem, render_result
 
 if TYPE_CHECKING:
     from toolstone.items import CallKey
@@ -21,14 +21,10 @@ _log: Final = logging.getLogger("toolstone.tools")
 
 def tell_value(key: CallKey, value: Any) -> Returned:
     """A call that did not raise."""
-    usage = None
-    if type(value) is Spent:
-        value, usage = value.value, value.usage
     try:
-        return Returned(key, render_result(value), usage=usage)
+        return Returned(key, render_result(value))
     except ResultProblem as problem:
-        said = f"the tool returned {problem}"
-        return Returned(key, said, failed=True, how="raised", usage=usage)
+        return Returned(key, f"the tool returned {problem}", failed=True, how="raised")
 
 
 def tell_failure(key: CallKey, name: str, error: BaseException) -> Returned:
