@@ -1,6 +1,5 @@
 """Which key is taken: the order of bedrock.md §4.4, and whose keys go nowhere."""
 
-import os
 
 import pytest
 
@@ -8,15 +7,6 @@ from toolstone.bedrock import ApiKey, Keys, MintedKey, SigV4, choose_auth, resol
 from toolstone.errors import ConfigError
 
 MANTLE_URL = "https://bedrock-mantle.us-east-1.api.aws/v1"
-
-
-@pytest.fixture(autouse=True)
-def no_aws(monkeypatch, tmp_path):
-    for name in [name for name in os.environ if name.startswith("AWS_")]:
-        monkeypatch.delenv(name)
-    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
-    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "credentials"))
-    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))
 
 
 def endpoint(**options):
