@@ -7,9 +7,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import BaseModel
 
-from toolstone import Agent, Budget, StoppedError, TransportError, UsageError, limits
+from toolstone import (
+    Agent,
+    Budget,
+    StoppedError,
+    ToolContext,
+    TransportError,
+    UsageError,
+    limits,
+    tool,
+)
 from toolstone.errors import DroppedError, FailedError
-from toolstone.events import Answered, Finished, Retrying, TextDelta, ToolProgress
+from toolstone.events import Answered, Finished, Retrying, Started, TextDelta, ToolProgress
 from toolstone.testing import Scripted, call
 
 
@@ -233,4 +242,32 @@ async def test_cancelling_the_task_leaves_as_cancelled_error():
 async def test_a_service_error_before_anything_arrived_is_a_failure():
     async with Agent(Scripted(TransportError("refused"))).stream("go") as stream:
         with pytest.raises(FailedError):
+            await stream.result()
+
+
+async def test_a_full_stream_is_left_although_its_tools_have_more_to_say():
+    @tool
+    async def busy(context: ToolContext) -> str:
+        """Say a lot."""
+        for n in range(1_000):
+            context.progress(n)
+            await asyncio.sleep(0)
+        return "done"
+
+    agent = Agent(Scripted([call("busy")], "end"), tools=[busy])
+    async with asyncio.timeout(5), agent.stream("x") as stream:
+        async for event in stream.events():
+            if isinstance(event, Started):
+                for _ in range(10 * limits.STREAM_BACKLOG):  # until the run is held back
+                    await asyncio.sleep(0)
+                break
+    assert stream.finished
+
+
+async def test_the_result_of_a_stream_that_was_left_at_once_is_a_mistake_and_no_hang():
+    agent = Agent(Scripted("hi"))
+    async with agent.stream("x") as stream:
+        pass
+    async with asyncio.timeout(5):
+        with pytest.raises(UsageError, match="left before its run had ended"):
             await stream.result()

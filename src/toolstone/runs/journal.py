@@ -40,7 +40,7 @@ class Journal:
         self._observers = tuple(observers)
         self._sink = sink
         self._now = now
-        self._unsure = False
+        self._unsure: Sequence[Record] = ()
         self.watched = sink is not None or bool(self._observers)
         """Whether anybody listens."""
 
@@ -59,9 +59,9 @@ class Journal:
             more = enumerate(facts[1:], seq + 1)
             records += [Record(place, at, self._id, fact) for place, fact in more]
         if self._ledger is not None:
-            self._unsure = True  # an append that is cancelled may have been kept all the same
+            self._unsure = records  # an append that is cancelled may have been kept all the same
             await self._ledger.append(self.run.session, records)
-            self._unsure = False
+            self._unsure = ()
         for record in records:
             self.run.add(record)
         if self.watched:
@@ -69,11 +69,15 @@ class Journal:
 
     async def _catch_up(self, ledger: Ledger) -> None:
         """Fold in what the last append kept although nobody heard of it."""
+        mine = list(self._unsure)
+        start = len(self.run.records)
         kept = await ledger.load(self.run.session)
-        for record in kept[len(self.run.records) :]:
-            if record.run != self._id:
-                break  # somebody else's: the next append will conflict
+        if list(kept[start : start + len(mine)]) != mine:
+            return  # none of it; or somebody else's, and the next append will conflict
+        for record in mine:
             self.run.add(record)
+        if self.watched:
+            await self.emit([record.fact for record in mine])
 
     async def emit(self, events: Sequence[Fact | Delta]) -> None:
         """Show events to observers, then to the one reader; a slow reader slows the run."""

@@ -118,8 +118,8 @@ async def advance(plan: Plan[Any], run: Run, rig: Rig) -> Stop | Wait | None:
 
 async def _ask(plan: Plan[Any], step: Ask, run: Run, rig: Rig) -> None:
     journal = rig.journal
+    rig.purse.reserve(step.input_tokens, step.output_tokens)  # before another run can look
     await journal.record(Asked(run.requests + 1, step.input_tokens, step.output_tokens))
-    rig.purse.reserve(step.input_tokens, step.output_tokens)
     try:
         response = await plan.model.respond(step.request, journal.emit)
     except ServiceError as error:

@@ -72,9 +72,11 @@ class RunStream(Generic[Output]):
         self._purse: Purse | None = None
         self._reading = False
         self._ended = False
+        self._left = False
 
     async def __aenter__(self) -> RunStream[Output]:
         self._task = asyncio.create_task(self._run())
+        self._task.add_done_callback(lambda _task: self._end())  # also of one that never began
         return self
 
     async def __aexit__(
@@ -91,18 +93,21 @@ class RunStream(Generic[Output]):
         if task is None:
             return
         if not task.done():
+            self._left = True
+            while not self._queue.empty():
+                self._queue.get_nowait()  # a run that waits for room could not say its last facts
             task.cancel()
-        await asyncio.wait((task,))
+            await _whole(task)
         if not task.cancelled():
             task.exception()  # it was for the reader, who has left
 
     async def _run(self) -> Result[Output]:
-        try:
-            return await self._start(self)
-        finally:
-            self._ended = True
-            if not self._queue.full():
-                self._queue.put_nowait(None)
+        return await self._start(self)
+
+    def _end(self) -> None:
+        self._ended = True
+        if not self._queue.full():
+            self._queue.put_nowait(None)
 
     def attach(
         self, plan: Plan[Output], purse: Purse
@@ -113,6 +118,8 @@ class RunStream(Generic[Output]):
         return self._put
 
     async def _put(self, batch: Sequence[Fact | Delta]) -> None:
+        if self._left:
+            return
         if not self._queue.full():
             self._queue.put_nowait(batch)
             return
@@ -146,6 +153,11 @@ class RunStream(Generic[Output]):
         if self._task is None:
             raise UsageError("open the stream first: async with agent.stream(...) as stream: ...")
         await asyncio.wait((self._task,))
+        if self._task.cancelled() and self._left:
+            raise UsageError(
+                "the stream was left before its run had ended, and that stopped the run; read "
+                "result() inside the block, or go on with the session"
+            )
         return self._task.result()
 
     async def events(self) -> AsyncGenerator[Fact | Delta, None]:
@@ -277,6 +289,18 @@ class BlockingStream(Generic[Output]):
     def result(self) -> Result[Output]:
         """`RunStream.result`."""
         return block(self._open().result)
+
+
+async def _whole(task: asyncio.Task[Any]) -> None:
+    """Wait for a task that ends soon; a cancellation meanwhile is passed on afterwards."""
+    cancelled: asyncio.CancelledError | None = None
+    while not task.done():
+        try:
+            await asyncio.wait((task,))
+        except asyncio.CancelledError as error:
+            cancelled = error
+    if cancelled is not None:
+        raise cancelled
 
 
 def _blocking(source: AsyncGenerator[T, None]) -> Iterator[T]:
