@@ -11,7 +11,7 @@ import asyncio
 import contextvars
 import os
 import threading
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from toolstone.errors import UsageError
 
@@ -76,7 +76,7 @@ def block(work: Callable[..., Coroutine[Any, Any, T]], /, *args: Any, **named: A
             "a blocking (_sync) method was called on toolstone's own event loop, where it would "
             "wait for itself; in an async tool await the async twin instead"
         )
-    waiter = _Waiter(work(*args, **named))
+    waiter: _Waiter[T] = _Waiter(work(*args, **named))
     portal.loop.call_soon_threadsafe(waiter.start, contextvars.copy_context())
     try:
         waiter.done.wait()
@@ -87,13 +87,13 @@ def block(work: Callable[..., Coroutine[Any, Any, T]], /, *args: Any, **named: A
     return waiter.result()
 
 
-class _Waiter:
+class _Waiter(Generic[T]):
     """One piece of work on the portal, and the thread that waits for it."""
 
-    def __init__(self, work: Coroutine[Any, Any, Any]) -> None:
+    def __init__(self, work: Coroutine[Any, Any, T]) -> None:
         self.done = threading.Event()
         self._work = work
-        self._task: asyncio.Task[Any] | None = None
+        self._task: asyncio.Task[T] | None = None
         self._cancelled = False
 
     def start(self, context: contextvars.Context) -> None:
@@ -107,7 +107,7 @@ class _Waiter:
         if self._task is not None:
             self._task.cancel()
 
-    def result(self) -> Any:
+    def result(self) -> T:
         if self._task is None:  # pragma: no cover  done is set by the task alone
             raise UsageError("the portal lost the work it was given")
         return self._task.result()

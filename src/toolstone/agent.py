@@ -128,6 +128,26 @@ class Agent(Rulings, Generic[Output]):
         return self._shop.name
 
     @property
+    def model_name(self) -> str:
+        """The model's name as it was given; of a model object, its `name`, if it has one."""
+        return self._shop.model_name
+
+    @property
+    def ledger(self) -> Ledger | None:
+        """Where sessions are kept; None for this agent's own memory."""
+        return self._sessions.ledger
+
+    @property
+    def settings(self) -> Settings:
+        """Parameters of every request."""
+        return self._shop.settings
+
+    @property
+    def observers(self) -> tuple[Observer, ...]:
+        """Who watches."""
+        return self._shop.observers
+
+    @property
     def tools(self) -> tuple[Tool, ...]:
         """The tools that are offered now."""
         return self._shop.toolbox.offered()
@@ -318,6 +338,22 @@ class Agent(Rulings, Generic[Output]):
         """
         return delegate(self._run, name=name or self.name, description=description)
 
+    def with_(self, **changes: Unpack[AgentOptions]) -> Agent[Output]:
+        """This agent with some of its parts changed: budget, settings, ledger, observers ...
+
+        Sessions in this agent's own memory do not go along; those in a ledger do.
+
+        Raises:
+            DefinitionError: A part cannot be.
+        """
+        made = object.__new__(type(self))
+        made._shop = self._shop.with_(changes)
+        made._sessions = Sessions(
+            changes.get("ledger", self._sessions.ledger),
+            made._shop.observers,
+        )
+        return made
+
     async def aclose(self) -> None:
         """Close the model's connections early; they close with their event loop anyway."""
         close = getattr(self._shop.model, "aclose", None)
@@ -362,7 +398,7 @@ class Agent(Rulings, Generic[Output]):
         run = rig.journal.run
         complete = False
         try:
-            result = await conduct(plan, run, rig, drive, *first)
+            result: Result[Output] = await conduct(plan, run, rig, drive, *first)
             complete = result.outcome == "complete"
         finally:
             if ledger is None:

@@ -163,27 +163,23 @@ class Message(_Raw):
 
 
 class FunctionCall(_Raw):
-    """The model wants a function called. `arguments` is JSON text, unchecked."""
+    """The model wants a function called.
 
-    __slots__ = ()
+    Attributes:
+        call_id: The wire's id of the call: echoed, never trusted.
+        name: The function's name as the model wrote it.
+        arguments: JSON text as the model wrote it, unchecked.
+    """
 
-    @property
-    def call_id(self) -> str:
-        """The wire's id of the call: echoed, never trusted."""
-        found = self.raw.get("call_id")
-        return found if type(found) is str else ""
+    __slots__ = ("arguments", "call_id", "name")
 
-    @property
-    def name(self) -> str:
-        """The function's name as the model wrote it."""
-        found = self.raw.get("name")
-        return found if type(found) is str else ""
-
-    @property
-    def arguments(self) -> str:
-        """The arguments as the model wrote them."""
-        found = self.raw.get("arguments")
-        return found if type(found) is str else ""
+    def __init__(self, raw: JSON) -> None:
+        self.raw = raw
+        self.rendered = None
+        call_id, name, arguments = raw.get("call_id"), raw.get("name"), raw.get("arguments")
+        self.call_id = call_id if type(call_id) is str else ""
+        self.name = name if type(name) is str else ""
+        self.arguments = arguments if type(arguments) is str else ""
 
 
 class FunctionCallOutput(_Raw):

@@ -80,7 +80,7 @@ class Sessions:
     """The sessions of one agent, in its ledger or, without one, in memory."""
 
     def __init__(self, ledger: Ledger | None, observers: Sequence[Observer]) -> None:
-        self._ledger = ledger
+        self.ledger = ledger
         self._observers = observers
         self._memory = MemoryLedger()
 
@@ -94,15 +94,15 @@ class Sessions:
             InputError: The name cannot be.
         """
         if session is None:
-            return Run(f"run-{uuid.uuid4().hex}"), self._ledger
+            return Run(f"run-{uuid.uuid4().hex}"), self.ledger
         if not re.fullmatch(limits.SESSION_NAME, session):
             raise InputError(
                 f"session name of {len(session)} characters: a name is 1 to 64 letters, digits, "
                 "'_' or '-'"
             )
-        if self._ledger is None and self._memory.is_unnamed(session):
+        if self.ledger is None and self._memory.is_unnamed(session):
             return fold(await self._memory.load(session), session), None
-        ledger = self._ledger or self._memory
+        ledger = self.ledger or self._memory
         return fold(await ledger.load(session), session), ledger
 
     async def load_free(self, session: str | None) -> tuple[Run, Ledger | None]:

@@ -47,16 +47,14 @@ class Usage:
         if type(raw) is not dict:
             return cls(requests=1)
         ins, outs = raw.get("input_tokens_details"), raw.get("output_tokens_details")
-        return cls(
-            _count(raw, "input_tokens"),
-            _count(raw, "output_tokens"),
-            _count(ins, "cached_tokens"),
-            _count(ins, "cache_write_tokens"),
-            _count(outs, "reasoning_tokens"),
-            1,
+        ins = ins if type(ins) is dict else {}
+        outs = outs if type(outs) is dict else {}
+        found = (
+            raw.get("input_tokens"),
+            raw.get("output_tokens"),
+            ins.get("cached_tokens"),
+            ins.get("cache_write_tokens"),
+            outs.get("reasoning_tokens"),
         )
-
-
-def _count(raw: object, key: str) -> int:
-    found = raw.get(key) if type(raw) is dict else None
-    return found if type(found) is int and found > 0 else 0
+        known = [n if type(n) is int and n > 0 else 0 for n in found]
+        return cls(known[0], known[1], known[2], known[3], known[4], 1)

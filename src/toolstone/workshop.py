@@ -6,7 +6,7 @@ import asyncio
 import inspect
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Generic, Literal, TypedDict, TypeVar
 
 from toolstone import limits
@@ -18,6 +18,7 @@ from toolstone.runs.budget import Budget, Purse
 from toolstone.runs.journal import Journal
 from toolstone.runs.loop import Rig
 from toolstone.runs.plan import Offer, Plan, fingerprint
+from toolstone.schema.output import OutputType
 from toolstone.sessions import NO_CALL, Wish
 from toolstone.tools.context import CancelToken, ToolContext
 from toolstone.tools.toolbox import Toolbox
@@ -29,7 +30,6 @@ if TYPE_CHECKING:
     from toolstone.ports import Ledger, Observer
     from toolstone.runs.state import Run
     from toolstone.runs.stream import RunStream
-    from toolstone.schema.output import OutputType
     from toolstone.sessions import Tools
 
 __all__ = ["AgentOptions", "Instructions", "Workshop"]
@@ -90,6 +90,21 @@ class Workshop(Generic[Output]):
     def model_name(self) -> str:
         """The model's name as the user wrote it: the key of a price table."""
         return self.given if isinstance(self.given, str) else str(getattr(self.given, "name", ""))
+
+    def with_(self, changes: AgentOptions) -> Workshop[Output]:
+        """The same parts, some of them changed; the model is shared."""
+        parts: dict[str, Any] = {**changes}
+        parts.pop("ledger", None)
+        if "tools" in parts:
+            parts["toolbox"] = Toolbox(parts.pop("tools"))
+        if "strict" in parts:
+            strict = parts.pop("strict")
+            parts["output"] = OutputType.of(self.output.annotation, strict=strict)
+        if "observers" in parts:
+            parts["observers"] = tuple(parts["observers"])
+        made = replace(self, **parts)
+        made.model = self.model
+        return made
 
     async def plan(self, wish: Wish, run_id: str, *, stream: bool) -> Plan[Output]:
         """Everything about a run that will not change while it goes.

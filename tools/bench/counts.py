@@ -1,8 +1,8 @@
 """What does not depend on the machine: function calls, tasks and modules.
 
-The run is the bench's: 3 turns of 4 parallel calls, then a message; validation and the memory of
-facts included, everything above the `Transport` seam. Counted by `sys.setprofile`: Python functions
-(`call`) and C functions (`c_call`), those of asyncio's own machinery included.
+The run is the bench's: 3 turns of 4 parallel calls, then a message; validation and the ledger in
+memory included, everything above the `Transport` seam. Counted by `sys.setprofile`: Python
+functions (`call`) and C functions (`c_call`), those of asyncio's own machinery included.
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ import asyncio
 import json
 import subprocess
 import sys
-from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +19,7 @@ from client import add
 from server import BODIES, CALLS, MARK
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from contextlib import AbstractAsyncContextManager
 
     from toolstone.wire import HttpReply, HttpRequest, HttpStream
 
@@ -37,11 +36,9 @@ class Canned:
         body = BODIES[request.body.count(MARK) // CALLS]
         return HttpReply(200, {"content-type": "application/json"}, body)
 
-    @asynccontextmanager
-    async def stream(self, request: HttpRequest) -> AsyncIterator[HttpStream]:
+    def stream(self, request: HttpRequest) -> AbstractAsyncContextManager[HttpStream]:
         """Not part of this scenario."""
         raise NotImplementedError(request.url)
-        yield
 
     async def aclose(self) -> None:
         """Nothing is open."""
@@ -66,10 +63,10 @@ def function_calls() -> dict[str, int]:
 
     async def main() -> None:
         agent = _agent()
-        await agent.run("add them up")
+        await agent.run("add them up", session="warm")
         sys.setprofile(count)
         try:
-            await agent.run("add them up")
+            await agent.run("add them up", session="counted")
         finally:
             sys.setprofile(None)
 

@@ -59,7 +59,7 @@ def _rounds(rounds: int, runs: int, at_once: int) -> list[dict[str, float]]:
 
 
 def _measure(column: str, url: str, runs: int, at_once: int) -> float:
-    command = [sys.executable, HERE / "client.py", column, url, str(runs), str(at_once)]
+    command = [sys.executable, str(HERE / "client.py"), column, url, str(runs), str(at_once)]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     cost: float = json.loads(done.stdout)["cpu_ms"]
     return cost

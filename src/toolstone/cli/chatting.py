@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 from toolstone.cli.asking import ask_about
 from toolstone.cli.find import find_agent
-from toolstone.cli.outfit import model_of
 from toolstone.cli.talk import Talk
 from toolstone.cli.view import choose_view
 from toolstone.cli.words import clean
@@ -29,11 +28,11 @@ def chat_with(target: str, *, session: str | None, file: Path | None, debug: boo
     with suppress(ImportError):
         import readline  # noqa: F401, PLC0415  arrow keys and history for input()
     agent = find_agent(target)
-    view = choose_view(agent.output, model_of(agent), as_json=False)
+    view = choose_view(agent.output, agent.model_name, as_json=False)
     prompt = "> " if sys.stdin.isatty() else ""
     with Talk(agent, view, session=session, file=file) as talk:
         if prompt:
-            sys.stdout.write(f"{clean(model_of(agent))}, session {talk.session}\n{_HELP}")
+            sys.stdout.write(f"{clean(agent.model_name)}, session {talk.session}\n{_HELP}")
         while (line := _read(prompt)) is not None:
             _turn(talk, view, line, debug=debug)
         if session is not None:

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 from toolstone.cli.asking import ask_about
 from toolstone.cli.failures import WAITING, reported
 from toolstone.cli.find import find_agent
-from toolstone.cli.outfit import model_of
 from toolstone.cli.talk import Talk
 from toolstone.cli.view import choose_view
 from toolstone.cli.words import put_waiting
@@ -37,7 +36,7 @@ def run_once(
 ) -> int:
     """Say the text, or go on with the session if there is none; the exit code."""
     agent = find_agent(target)
-    view = choose_view(agent.output, model_of(agent), as_json=as_json)
+    view = choose_view(agent.output, agent.model_name, as_json=as_json)
     with reported(debug=debug, told=view), Talk(agent, view, session=session, file=file) as talk:
         try:
             result = _go(talk, text, approve, deny)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import copy
-import dataclasses
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,13 +10,12 @@ from toolstone.errors import StorageError
 from toolstone.ledgers.memory import MemoryLedger
 from toolstone.ledgers.sqlite import SQLiteLedger
 from toolstone.ports import Settings
-from toolstone.sessions import Sessions
 
 if TYPE_CHECKING:
     from toolstone.agent import Agent
     from toolstone.ports import Ledger, Observer
 
-__all__ = ["fit_out", "lasting_ledger", "model_of", "sessions_file"]
+__all__ = ["fit_out", "lasting_ledger", "sessions_file"]
 
 
 def fit_out(
@@ -32,25 +29,16 @@ def fit_out(
         observers: Who watches besides its own observers.
         stream: Whether HTTP streams, unless the agent's own settings decide it.
     """
-    shop = agent._shop  # noqa: SLF001  an agent has no public way to be made again
-    settings = Settings(stream=stream or None) | shop.settings
-    fitted = copy.copy(agent)
-    fitted._shop = dataclasses.replace(  # noqa: SLF001
-        shop, settings=settings, observers=(*shop.observers, *observers)
+    return agent.with_(
+        ledger=ledger,
+        observers=(*agent.observers, *observers),
+        settings=Settings(stream=stream or None) | agent.settings,
     )
-    fitted._sessions = Sessions(ledger, fitted._shop.observers)  # noqa: SLF001
-    return fitted
 
 
 def lasting_ledger(agent: Agent[Any]) -> Ledger | None:
     """The agent's own ledger; None without one, or if it forgets when the process ends."""
-    found = agent._sessions._ledger  # noqa: SLF001  as above
-    return None if isinstance(found, MemoryLedger) else found
-
-
-def model_of(agent: Agent[Any]) -> str:
-    """The name of its model, as it was written."""
-    return agent._shop.model_name  # noqa: SLF001  as above
+    return None if isinstance(agent.ledger, MemoryLedger) else agent.ledger
 
 
 def sessions_file() -> SQLiteLedger:

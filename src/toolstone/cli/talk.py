@@ -10,7 +10,7 @@ import uuid
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Self
 
-from toolstone.cli.outfit import fit_out, lasting_ledger, model_of, sessions_file
+from toolstone.cli.outfit import fit_out, lasting_ledger, sessions_file
 from toolstone.ledgers.sqlite import SQLiteLedger
 from toolstone.tools.context import CancelToken
 
@@ -56,7 +56,7 @@ class Talk:
         self.session = session or f"{_UNNAMED}{uuid.uuid4().hex[:8]}"
         self._file = file
         self._view = view
-        self._model = model_of(agent)
+        self._model = agent.model_name
         self._agent = fit_out(agent, self._ledger, view, stream=view.streams)
         self._runner = asyncio.Runner()
         self._recalled = False

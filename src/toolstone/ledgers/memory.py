@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from typing import TYPE_CHECKING
 
 from toolstone import limits
@@ -25,6 +26,7 @@ class MemoryLedger:
     def __init__(self) -> None:
         self._sessions: dict[str, list[Record]] = {}
         self._unnamed: dict[str, None] = {}
+        self._lock = threading.Lock()
 
     async def load(self, session: str, /) -> Sequence[Record]:
         """All records of a session, oldest first."""
@@ -36,10 +38,13 @@ class MemoryLedger:
         Raises:
             ConflictError: The session has grown meanwhile.
         """
-        kept = self._sessions.setdefault(session, [])
-        if records and records[0].seq != len(kept):
-            raise conflict(session, records[0].seq, len(kept))
-        kept.extend(records)  # one bytecode's worth: no other thread sees half of it
+        with self._lock:
+            if session not in self._sessions:
+                self._sessions[session] = []
+            kept = self._sessions[session]
+            if records and records[0].seq != len(kept):
+                raise conflict(session, records[0].seq, len(kept))
+            kept += records
 
     def keep_unnamed(self, session: str, records: Sequence[Record]) -> None:
         """Keep an unfinished run that nobody named, so that it can be resumed."""

@@ -72,22 +72,22 @@ def response_from(
         StatusError: The response failed; `partial` has what it holds.
     """
     ident, status = raw.get("id"), raw.get("status")
-    if not isinstance(ident, str) or not isinstance(status, str):
+    if type(ident) is not str or type(status) is not str:
         raise ProtocolError(
             f"the response's id is a {type(ident).__name__} and its status a "
             f"{type(status).__name__}; both must be text",
             request_id=request_id(headers),
         )
     details, error, model = raw.get("incomplete_details"), raw.get("error"), raw.get("model")
-    reason = details.get("reason") if isinstance(details, dict) else None
+    reason = details.get("reason") if type(details) is dict else None
     response = Response(
         ident,
         status,
         read_items(raw.get("output")) if items is None else items,
         Usage.parse(raw.get("usage")),
-        model if isinstance(model, str) else "",
-        reason if isinstance(reason, str) else None,
-        error if isinstance(error, dict) else None,
+        model if type(model) is str else "",
+        reason if type(reason) is str else None,
+        error if type(error) is dict else None,
         notes,
         sent,
         received,
@@ -121,7 +121,7 @@ def read_items(output: object) -> tuple[Item, ...]:
     Raises:
         ProtocolError: One is not a JSON object.
     """
-    if not isinstance(output, list):
+    if type(output) is not list:
         return ()
     try:
         return tuple([parse_item(raw) for raw in output if raw is not None])

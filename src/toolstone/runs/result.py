@@ -232,7 +232,8 @@ def raise_for(result: Result[Any], end: Stop, cause: BaseException | None = None
             session=result.session,
             problems=end.problems,
         )
-    message = f"{_say(end, result)}. Go on with resume({result.session!r})"
+    budget = ", budget=...)" if end.why.startswith("the budget") else ")"
+    message = f"{_say(end, result)}. Go on with resume({result.session!r}{budget}"
     raise _ERRORS[end.outcome](message, result=result, session=result.session) from cause
 
 

@@ -295,8 +295,7 @@ def _ask_step(plan: Plan[Any], run: Run, offer: Offer, purse: Purse, left: Left)
 def _out_of(limit: str) -> Stop:
     return Stop(
         "stopped",
-        why=f"the budget's {limit} are used up; go on with resume(session, "
-        f"budget=Budget({limit}=...)) and a larger number",
+        why=f"the budget's {limit} are used up; raise Budget({limit}=...)",
     )
 
 
