@@ -1,6 +1,7 @@
 """Importing the package does nothing (I10), in a fresh interpreter."""
 
 import json
+import os
 import subprocess
 import sys
 import venv
@@ -91,6 +92,8 @@ def test_a_plain_install_says_which_extra_the_command_needs(plain):
 
 def test_a_plain_install_says_which_extra_the_local_model_needs(plain):
     code = "import toolstone; toolstone.Agent('local/smollm2').run_sync('hi')"
-    done = subprocess.run([plain, "-c", code], capture_output=True, text=True)
+    empty = {**os.environ, "XDG_CACHE_HOME": str(plain.parent)}
+    done = subprocess.run([plain, "-c", code], capture_output=True, text=True, env=empty)
     assert "toolstone[llama]" in done.stderr
     assert "ConfigError" in done.stderr
+    assert "fetching" not in done.stderr

@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import threading
+from importlib.util import find_spec
 from pathlib import Path
 from typing import IO
 
@@ -65,6 +66,7 @@ def stop() -> None:
 
 
 def _start(name: str) -> tuple[subprocess.Popen[bytes], str]:
+    _check_extra()
     model = _model(name)
     command = [sys.executable, "-m", "toolstone.local", "--watch-stdin"]
     process = subprocess.Popen(  # noqa: S603  our own module
@@ -81,6 +83,16 @@ def _start(name: str) -> tuple[subprocess.Popen[bytes], str]:
             "it said why on stderr. Try: python -m toolstone.local"
         )
     return process, str(json.loads(line)["base_url"])
+
+
+def _check_extra() -> None:
+    """See that the model can run before it is fetched."""
+    missing = [n for n in ("xllamacpp", "starlette", "uvicorn") if find_spec(n) is None]
+    if missing:
+        raise ConfigError(
+            f"the local model needs {', '.join(map(repr, missing))}; "
+            "run: pip install 'toolstone[llama]'"
+        )
 
 
 def _model(name: str) -> Path:

@@ -48,7 +48,7 @@ def model_file() -> Path:
             part.replace(kept)
     except OSError as error:
         raise ConfigError(f"cannot keep the model in {str(kept.parent)!r}: {error}") from error
-    _say("done")
+    _say(f"the model is here: {kept}")
     return kept
 
 
