@@ -17,6 +17,7 @@ from toolstone.errors import (
     StatusError,
     TransportError,
 )
+from toolstone.events import Noted
 from toolstone.local import (
     Account,
     Allowance,
@@ -30,6 +31,7 @@ from toolstone.local import (
     serve,
 )
 from toolstone.local.profiles.account import EXAMPLE
+from toolstone.responses import Responses
 from toolstone.wire import Deadlines, HttpRequest, Retry
 
 OBSERVED = tomllib.loads(
@@ -154,6 +156,14 @@ async def test_call_ids_that_restart_do_not_mix_up_the_rounds():
 # --- who asks
 
 
+def mended(result):
+    """What the client had to mend, in order."""
+    facts = [record.fact for record in result.records]
+    return [
+        fact.data["mend"] for fact in facts if isinstance(fact, Noted) and fact.what == "mended"
+    ]
+
+
 async def failure(reporter, text="Report on Paris"):
     """What the service said that ended a run."""
     with pytest.raises(FailedError) as caught:
@@ -255,6 +265,7 @@ async def test_a_table_with_the_wrong_prefix_is_corrected_by_the_refusal(how):
         result = await wrong.run("Report on Paris")
 
     assert result.output == Report(**FINAL)
+    assert mended(result) == ["switch-prefix"]
 
 
 def with_wrong_prefix():
@@ -281,6 +292,7 @@ async def test_a_refused_parameter_is_left_out_if_it_may_be(world, settings):
     result = await reporter.run("Report on Paris", settings=settings)
 
     assert result.output == Report(**FINAL)
+    assert mended(result) == ["drop-parameter"]
 
 
 async def test_state_that_is_lost_is_rebuilt():
@@ -290,6 +302,7 @@ async def test_state_that_is_lost_is_rebuilt():
         )
 
     assert kept.output == Report(**FINAL)
+    assert mended(kept) == ["rebuild"]
 
 
 @pytest.mark.parametrize("name", [SOL, ON_RUNTIME])
@@ -313,12 +326,13 @@ async def test_encrypted_reasoning_is_replayed_at_home_and_stripped_abroad():
         abroad = await there.run("Once more", after=again, settings=wish)
 
     assert first.output == again.output == abroad.output == Report(**FINAL)
+    assert [mended(each) for each in (first, again)] == [[], []]
+    assert set(mended(abroad)) == {"strip-reasoning"}
 
 
 async def test_a_bare_id_on_runtime_gets_its_profile(world):
-    result = await agent("bedrock-runtime/openai.gpt-5.6-sol", "us-east-1", world).run(
-        "Report on Paris"
-    )
+    bare = "bedrock-runtime/openai.gpt-5.6-sol"
+    result = await agent(bare, "us-east-1", world).run("Report on Paris")
 
     assert result.output == Report(**FINAL)
 
@@ -333,6 +347,31 @@ async def test_a_model_that_the_region_has_not_is_told_so(world):
     error = await failure(agent(SOL, "eu-central-1", world))
 
     assert (error.status, error.means) == (404, "model")
+
+
+@pytest.mark.parametrize("name", [OSS, "bedrock-mantle/google.gemma-4-31b"])
+async def test_a_forced_call_that_is_ignored_is_asked_for_once_more(name):
+    script = Script(["I would rather talk", [call("weather", city="Paris")], FINAL], by="sequence")
+    with serve(script, profile="mantle") as served:
+        result = await agent(name, "us-east-1", served).run(
+            "Report on Paris", settings=Settings(tool_choice="weather")
+        )
+
+    assert result.output == Report(**FINAL)
+    assert [each.name for each in result.calls] == ["weather"]
+
+
+async def test_the_200_of_a_wrong_path_on_runtime_is_an_error(world):
+    region, host = "us-east-1", "https://bedrock-runtime.us-east-1.amazonaws.com"
+    lost = Responses(
+        model="us.openai.gpt-5.6-sol",
+        base_url=f"{host}/v1",
+        auth=SigV4(region, "bedrock", credentials=KEYS),
+        transport=LoopbackTransport(world.base_url),
+    )
+
+    with pytest.raises(FailedError, match="UnknownOperation"):
+        await Agent(lost).run("hi")
 
 
 # --- the transport itself
