@@ -22,6 +22,7 @@ def load(name, path):
 
 PEER = load("toolstone_peer", HERE.parent / "wire" / "peer.py")
 WIRE = load("toolstone_wire_data", HERE.parent / "responses" / "wire_data.py")
+load("toolstone_bedrock_stage", HERE / "stage.py")
 
 
 @pytest.fixture

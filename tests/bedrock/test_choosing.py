@@ -1,6 +1,5 @@
 """Which key is taken: the order of bedrock.md §4.4, and whose keys go nowhere."""
 
-
 import pytest
 
 from toolstone.bedrock import ApiKey, Keys, MintedKey, SigV4, choose_auth, resolve_endpoint
