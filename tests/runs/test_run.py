@@ -16,7 +16,6 @@ from toolstone import (
     RefusedError,
     Response,
     Settings,
-    SQLiteLedger,
     StoppedError,
     ToolContext,
     ToolError,
@@ -408,33 +407,3 @@ async def test_a_sub_agent_cannot_overdraw_the_budget_of_its_parent():
         await outer.run("go")
     assert caught.value.result.usage.requests == 4
     assert "stopped" in caught.value.result.calls[0].output
-
-
-async def test_sub_agents_at_once_do_not_overdraw_while_a_ledger_keeps_them_waiting(tmp_path):
-    ledger = SQLiteLedger(tmp_path / "runs.sqlite")
-    asked = Scripted(*["yes"] * 8)
-    sub = Agent(asked, name="ask", ledger=ledger).as_tool(description="Ask.")
-    model = Scripted([call("ask", request="?")] * 8)
-    agent = Agent(model, tools=[sub], budget=Budget(requests=4))
-
-    with pytest.raises(StoppedError):
-        await agent.run("x")
-    await ledger.aclose()
-    assert len(model.requests) + len(asked.requests) == 4
-
-
-async def test_an_agent_can_be_made_again_with_some_parts_changed():
-    seen = []
-
-    class Watcher:
-        def observe(self, run, event):
-            seen.append(event)
-
-    model = Scripted(call("add", a=1, b=2), "ok", "text")
-    agent = Agent(model, tools=[add], settings=Settings(temperature=0.5))
-    other = agent.with_(observers=[Watcher()], settings=Settings(top_p=1.0))
-    assert (await other.run("go")).output == "ok"
-    assert seen
-    assert (model.requests[0].settings.top_p, agent.settings.temperature) == (1.0, 0.5)
-    await agent.with_(tools=[]).run("go")
-    assert model.requests[-1].tools == ()

@@ -6,6 +6,7 @@ length of the history. Nothing else changes a run.
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any, assert_never
 
 from toolstone import limits
@@ -81,6 +82,7 @@ class Run:
         "asked",
         "began",
         "calls",
+        "clash",
         "empties",
         "finished",
         "fresh",
@@ -128,6 +130,8 @@ class Run:
         self.asked: Asked | None = None
         self.answer: Answered | None = None
         self.verdict: Verdict | None = None
+        self.clash: str | None = None
+        """Why the calls of the last answer cannot be told apart, if they cannot."""
         self.open: list[CallState] = []
         self.missing = 0
         self.reasks = 0
@@ -206,6 +210,11 @@ class Run:
         self.answer = fact
         self.spent += fact.usage
         self.verdict = judge(fact.status, fact.reason, fact.items)
+        self.clash = None
+        if self.verdict == "calls":
+            self.clash = _clash(fact.items)
+            if self.clash is not None:
+                self.verdict = "failed"
         number, self.responses = self.responses, self.responses + 1
         if self.verdict not in {"calls", "complete"}:
             return  # what is cut off, empty or refused is not shown to the model again
@@ -268,6 +277,22 @@ def fold(records: Iterable[Record], session: str = "") -> Run:
     for record in records:
         run.add(record)
     return run
+
+
+def _clash(items: Iterable[Item]) -> str | None:
+    """Calls that cannot be told apart on the wire cannot be answered: none of them is run."""
+    names = [item.call_id for item in items if type(item) is FunctionCall]
+    if len(set(names)) != len(names):
+        return "two calls of one response have the same call_id; nothing was executed"
+    if all(map(_ID.fullmatch, names)):
+        return None
+    return (
+        f"a call has a call_id that is not 1 to {limits.CALL_ID_CHARACTERS} characters; "
+        "nothing was executed"
+    )
+
+
+_ID = re.compile(f".{{1,{limits.CALL_ID_CHARACTERS}}}", re.DOTALL)
 
 
 def _render_output(call: CallState) -> Item:

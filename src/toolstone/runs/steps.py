@@ -15,17 +15,20 @@ Read from top to bottom, the first line that applies decides:
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
+
+from pydantic_core import to_json
 
 from toolstone import limits
 from toolstone.events import Returned
 from toolstone.items import developer, user
 from toolstone.outcomes import Outcome  # noqa: TC001  read by the dataclass
-from toolstone.ports import Request, Response
+from toolstone.ports import Request, Response, ToolSpec
 from toolstone.runs.budget import Left, Purse, estimate_tokens
 from toolstone.schema.output import OutputProblem
+from toolstone.schema.strictjson import clean_name
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -104,9 +107,6 @@ def next_step(plan: Plan[Any], run: Run, offer: Offer, purse: Purse, now: float)
 
 
 def _calls_step(plan: Plan[Any], run: Run, offer: Offer) -> Step:
-    clash = _clash(run.open)
-    if clash is not None:
-        return Stop("failed", why=clash)
     if plan.final_tool is not None:
         final = [call for call in run.open if call.name == plan.final_tool and not call.returned]
         if final:
@@ -137,7 +137,8 @@ def _needs_approval(call: CallState, tool: Any) -> bool:
         return False  # it will be answered, not run
     approve = tool.policy.approve
     try:
-        return approve is True or bool(approve(call.bound.arguments))
+        # Read anew for it: what it does to them must not be what runs.
+        return approve is True or bool(approve(tool.read(call.arguments).arguments))
     except Exception:  # noqa: BLE001  it is the user's code
         return True
 
@@ -145,27 +146,14 @@ def _needs_approval(call: CallState, tool: Any) -> bool:
 def read_arguments(call: CallState, tool: Any) -> str | None:
     """Read the arguments once, into `call.bound`; what is wrong with them otherwise."""
     if call.bound is None:
+        raw = call.item.raw
+        if "status" in raw and raw["status"] == "incomplete":
+            return "the call did not arrive whole, and nothing was run; make it again"
         try:
             call.bound = tool.read(call.arguments)
         except ValueError as problem:
             return str(problem)
     return None
-
-
-def _clash(calls: Sequence[CallState]) -> str | None:
-    """Calls that cannot be told apart on the wire cannot be answered."""
-    names = [call.call_id for call in calls if call.call_id is not None]
-    if len(set(names)) == len(names) and all(map(_ID.fullmatch, names)):
-        return None
-    if len(set(names)) != len(names):
-        return "two calls of one response have the same call_id; nothing was executed"
-    return (
-        f"a call has a call_id that is not 1 to {limits.CALL_ID_CHARACTERS} characters; "
-        "nothing was executed"
-    )
-
-
-_ID = re.compile(f".{{1,{limits.CALL_ID_CHARACTERS}}}", re.DOTALL)
 
 
 def _final_step(plan: Plan[Any], run: Run, final: list[CallState]) -> Step:
@@ -182,10 +170,11 @@ def _final_step(plan: Plan[Any], run: Run, final: list[CallState]) -> Step:
     try:
         value, note = plan.output.read_with_notes(call.arguments)
     except OutputProblem as problem:
-        if run.reasks >= plan.reasks:
-            return Stop("failed", problems=problem.problems, why="output")
         text = _output_complaint(problem.problems)
-        return Answer((Returned(call.key, text, failed=True, how="final"),), "output")
+        told = Returned(call.key, text, failed=True, how="final")
+        if run.reasks >= plan.reasks:
+            return Stop("failed", problems=problem.problems, why="output", closing=(told,))
+        return Answer((told,), "output")
     closing = (Returned(call.key, "accepted", how="final"),)
     return Stop("complete", value, closing=closing, note=note)
 
@@ -212,7 +201,7 @@ def _answer_step(plan: Plan[Any], run: Run) -> Step:
         case "dropped":
             return Stop("dropped", why=f"status {answer.status!r} is not an end")
         case _:
-            return Stop("failed", why="response")
+            return Stop("failed", why=run.clash or "response")
 
 
 def _read_step(plan: Plan[Any], run: Run) -> Step:
@@ -246,7 +235,7 @@ def _loop_step(run: Run, offer: Offer) -> Step | None:
     names = next((n for n in (1, 2) if _repeats(turns, n)), None)
     if names is None or run.warned == run.turns_made:
         return None
-    called = ", ".join(sorted({name for turn in turns[-names:] for name, _ in turn}))
+    called = ", ".join(sorted({clean_name(name) for turn in turns[-names:] for name, _ in turn}))
     if not run.warned:
         text = (
             f"You have made the same calls ({called}) {limits.IDENTICAL_TURNS} times in a row with "
@@ -282,7 +271,7 @@ def _ask_step(plan: Plan[Any], run: Run, offer: Offer, purse: Purse, left: Left)
     settings = plan.settings
     input_tokens = output_tokens = 0
     if purse.counts_tokens:
-        input_tokens = estimate_tokens(run.history_bytes + len(plan.instructions or ""))
+        input_tokens = estimate_tokens(run.history_bytes + _told_bytes(plan, offer))
         room = purse.output_room(left, input_tokens)
         if room is not None:
             if room < limits.MAX_OUTPUT_TOKENS_MIN:
@@ -290,6 +279,20 @@ def _ask_step(plan: Plan[Any], run: Run, offer: Offer, purse: Purse, left: Left)
             output_tokens = min(room, settings.max_output_tokens or room)
             settings = replace(settings, max_output_tokens=output_tokens)
     return Ask(_request(plan, run, offer, settings), input_tokens, output_tokens)
+
+
+def _told_bytes(plan: Plan[Any], offer: Offer) -> int:
+    """The size of what goes along with the history: instructions, tools, the answer's schema."""
+    size = len((_instructions(plan) or "").encode(errors="replace")) + _tools_bytes(offer.specs)
+    return size if plan.format is None else size + len(to_json(plan.format.schema))
+
+
+@lru_cache(maxsize=64)
+def _tools_bytes(specs: tuple[ToolSpec, ...]) -> int:
+    return sum(
+        len(to_json([spec.name, spec.description, spec.parameters], inf_nan_mode="constants"))
+        for spec in specs
+    )
 
 
 def _out_of(limit: str) -> Stop:
@@ -323,6 +326,8 @@ def _instructions(plan: Plan[Any]) -> str | None:
 def _tool_choice(plan: Plan[Any], run: Run, offer: Offer) -> Any:
     """A choice that forces a call is over once the call has happened (responses-api.md §7)."""
     choice = plan.settings.tool_choice
+    if not offer.specs:
+        return None  # nothing to choose from: the wire refuses it
     if choice is None:
         if plan.how == "tool" and len(offer.specs) == 1:
             return {"type": "function", "name": plan.final_tool}

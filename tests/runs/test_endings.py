@@ -1,0 +1,142 @@
+"""However a run ends, its history is legal, it can be gone on with, and nothing was overdrawn."""
+
+import pytest
+from pydantic import BaseModel
+
+from toolstone import (
+    Agent,
+    Budget,
+    FailedError,
+    OutputError,
+    Profile,
+    Settings,
+    SQLiteLedger,
+    StoppedError,
+    tool,
+)
+from toolstone.testing import Scripted, call
+
+
+class Report(BaseModel):
+    city: str
+    population: int
+
+
+def add(a: int, b: int) -> int:
+    """Add two numbers."""
+    return a + b
+
+
+async def test_sub_agents_at_once_do_not_overdraw_while_a_ledger_keeps_them_waiting(tmp_path):
+    ledger = SQLiteLedger(tmp_path / "runs.sqlite")
+    asked = Scripted(*["yes"] * 8)
+    sub = Agent(asked, name="ask", ledger=ledger).as_tool(description="Ask.")
+    model = Scripted([call("ask", request="?")] * 8)
+    agent = Agent(model, tools=[sub], budget=Budget(requests=4))
+
+    with pytest.raises(StoppedError):
+        await agent.run("x")
+    await ledger.aclose()
+    assert len(model.requests) + len(asked.requests) == 4
+
+
+async def test_an_agent_can_be_made_again_with_some_parts_changed():
+    seen = []
+
+    class Watcher:
+        def observe(self, run, event):
+            seen.append(event)
+
+    model = Scripted(call("add", a=1, b=2), "ok", "text")
+    agent = Agent(model, tools=[add], settings=Settings(temperature=0.5))
+    other = agent.with_(observers=[Watcher()], settings=Settings(top_p=1.0))
+    assert (await other.run("go")).output == "ok"
+    assert seen
+    assert (model.requests[0].settings.top_p, agent.settings.temperature) == (1.0, 0.5)
+    await agent.with_(tools=[]).run("go")
+    assert model.requests[-1].tools == ()
+
+
+async def test_a_call_that_is_marked_incomplete_is_told_and_not_run():
+    ran = []
+
+    def once(n: int) -> None:
+        ran.append(n)
+
+    cut = {"type": "function_call", "call_id": "c", "name": "once", "arguments": '{"n": 1}'}
+    model = Scripted({**cut, "status": "incomplete"}, "end")
+    result = await Agent(model, tools=[once]).run("go")
+    assert ran == []
+    assert "did not arrive whole" in result.calls[0].output
+
+
+async def test_an_answer_in_a_call_that_never_fits_leaves_a_conversation_that_goes_on():
+    bad = call("final_answer", city=1, population="many")
+    good = call("final_answer", city="Paris", population=1)
+    model = Scripted(bad, bad, bad, good, good, profile=Profile(output="tool"))
+    agent = Agent(model, output=Report)
+
+    with pytest.raises(OutputError) as caught:
+        await agent.run("go", session="s")
+    assert_legal(caught.value.result.items)
+    assert (await agent.resume("s")).output == Report(city="Paris", population=1)
+    assert (await agent.run("again", session="s")).output == Report(city="Paris", population=1)
+
+
+async def test_a_response_whose_call_ids_clash_leaves_a_conversation_that_goes_on():
+    raw = {"type": "function_call", "call_id": "same", "name": "add", "arguments": "{}"}
+    agent = Agent(Scripted([raw, raw], "one", "two"))
+
+    with pytest.raises(FailedError) as caught:
+        await agent.run("go", session="s")
+    assert_legal(caught.value.result.items)
+    assert (await agent.resume("s")).output == "one"
+    assert (await agent.run("again", session="s")).output == "two"
+
+
+def assert_legal(items):
+    """Each call has exactly one output, after it (I3)."""
+    calls = [item.call_id for item in items if item.type == "function_call"]
+    outputs = [item.call_id for item in items if item.type == "function_call_output"]
+    assert calls == outputs
+
+
+async def test_an_approval_predicate_cannot_change_what_runs():
+    def harmless(arguments):
+        arguments["n"] = 0
+        return False
+
+    got = []
+
+    @tool(approve=harmless)
+    def act(n: int) -> None:
+        got.append(n)
+
+    await Agent(Scripted(call("act", n=5), "end"), tools=[act]).run("go")
+    assert got == [5]
+
+
+async def test_without_tools_a_forced_choice_is_not_sent():
+    model = Scripted({"city": "Paris", "population": 1})
+    agent = Agent(model, tools=[add], output=Report, settings=Settings(tool_choice="required"))
+    await agent.extract("go")
+    assert model.requests[0].tool_choice is None
+
+
+async def test_names_the_model_made_up_are_not_echoed_at_length():
+    model = Scripted(*[call("x" * 5_000)] * 9)
+    with pytest.raises(StoppedError) as caught:
+        await Agent(model).run("go")
+    assert len(str(caught.value)) < 500
+
+
+async def test_tools_count_in_the_estimate_of_a_request():
+    async def room(*tools):
+        model = Scripted("end")
+        await Agent(model, tools=tools, budget=Budget(tokens=10_000)).run("go")
+        return model.requests[0].settings.max_output_tokens
+
+    @tool(description="long " * 600)
+    def verbose() -> None: ...
+
+    assert await room() - await room(verbose) > 3_000 // 3
