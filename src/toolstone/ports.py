@@ -125,6 +125,7 @@ class Profile:
         replays_thoughts: Whether raw thoughts (`content` of reasoning items) go back; llama.cpp
             wants them, Open Responses refuses them.
         junk: Trailing text after a call's arguments that this endpoint is known to add.
+        ignores: Parameters that it takes without effect; `max_tool_calls` is then minded here.
     """
 
     name: str = "responses"
@@ -134,6 +135,7 @@ class Profile:
     keeps_item_ids: bool = True
     replays_thoughts: bool = False
     junk: tuple[str, ...] = ()
+    ignores: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

@@ -171,3 +171,11 @@ async def test_a_cut_stream_is_dropped_with_what_had_arrived(peer, wire):
         with pytest.raises(DroppedError) as caught:
             await stage.agent(settings=Settings(stream=True)).run("hi")
     assert caught.value.result.partial == "hello"
+
+
+def test_a_model_that_the_host_does_not_have_is_told_with_the_host_that_has_it():
+    with Stage(["hello"], "bedrock-runtime/openai.gpt-oss-120b") as stage:
+        agent = stage.agent()
+        with pytest.raises(FailedError, match="'bedrock-mantle/openai.gpt-oss-120b'") as caught:
+            agent.run_sync("hi")
+    assert (caught.value.__cause__.means, caught.value.__cause__.status) == ("model", 404)

@@ -233,3 +233,16 @@ async def test_every_failed_mend_keeps_the_record_of_the_attempts(peer):
         with pytest.raises(StatusError) as caught:
             await stage.model.respond(Request((user("hi"),)), nobody)
     assert whats(caught.value.notes) == ["attempt", "mended", "attempt"]
+
+
+def test_a_cap_on_calls_that_the_service_ignores_is_kept_here():
+    """`max_tool_calls` is taken by Bedrock and does nothing (bedrock.md §10)."""
+    both = [call("weather", city="Paris"), call("weather", city="Rome")]
+    ledger = MemoryLedger()
+    with Stage([both, "done"], GPT) as stage:
+        agent = stage.agent(settings=Settings(extra={"max_tool_calls": 1}), ledger=ledger)
+        result = agent.run_sync("hi", session="s")
+    assert result.calls[0].output == "sunny in Paris"
+    assert "1" in result.calls[1].output
+    assert [c.failed for c in result.calls] == [False, True]
+    assert "ignored" in whats(asyncio.run(notes_of(ledger)))

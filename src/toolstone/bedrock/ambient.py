@@ -6,10 +6,10 @@ Two keys must never meet the wrong host: OpenAI's (`sk-…`) does not go to AWS,
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Unpack
 
 from toolstone.bedrock.choosing import looks_like_bedrock_key
-from toolstone.bedrock.model import BedrockModel, bedrock_model
+from toolstone.bedrock.model import BedrockModel, ClientOptions, bedrock_model
 from toolstone.bedrock.names import known_host
 from toolstone.errors import ConfigError
 
@@ -19,8 +19,15 @@ if TYPE_CHECKING:
 __all__ = ["ambient_model"]
 
 
-def ambient_model(name: str, environment: Mapping[str, str]) -> BedrockModel | None:
+def ambient_model(
+    name: str, environment: Mapping[str, str], **client: Unpack[ClientOptions]
+) -> BedrockModel | None:
     """The model for `openai/NAME`, if OpenAI's variables mean Bedrock; None if they do not.
+
+    Args:
+        name: The model's name, as the variables' URL knows it.
+        environment: Variables.
+        **client: As for `bedrock_model`.
 
     Raises:
         ConfigError: The key and the URL belong to different services; neither was used.
@@ -41,4 +48,4 @@ def ambient_model(name: str, environment: Mapping[str, str]) -> BedrockModel | N
             "key, and it does not go to AWS. Set OPENAI_API_KEY to a Bedrock key, or unset it to "
             "use AWS credentials"
         )
-    return bedrock_model(f"bedrock/{name}", endpoint=base, api_key=key or None)
+    return bedrock_model(f"bedrock/{name}", endpoint=base, api_key=key or None, **client)

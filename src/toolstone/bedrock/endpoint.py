@@ -176,6 +176,7 @@ class _Choice:
             source, base = self._base_of(host, region)
         origin, prefix = self._place(host, region, base)
         model = spelled(self.name, host, self.family, self._geography(host, region))
+        gates = self.dialect.gates(self.name.bare, host)
         self._advise(host, region)
         return Endpoint(
             host=host,
@@ -186,8 +187,8 @@ class _Choice:
             bare=self.name.bare,
             service=str(self.dialect.host(host)["service"]),
             family=self.family,
-            gates=self.dialect.gates(self.name.bare, host),
-            profile=self._profile(host),
+            gates=gates,
+            profile=self._profile(host, gates),
             warnings=tuple(self.warnings),
             source=source,
             project=self.wishes.project,
@@ -315,12 +316,13 @@ class _Choice:
 
     # ------------------------------------------------------------------------------------- advice
 
-    def _profile(self, host: Host) -> Profile:
+    def _profile(self, host: Host, gates: Mapping[str, Gate]) -> Profile:
         output = self.family.output
         return Profile(
             name=f"bedrock-{host}",
             output="tool" if output == "tool" else "prompted" if output == "prompted" else "native",
             junk=tuple(self.dialect.habits["junk"]),
+            ignores=frozenset(name for name, gate in gates.items() if gate.ignored),
         )
 
     def _advise(self, host: Host, region: str) -> None:

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 __all__ = ["BedrockModel", "ClientOptions", "bedrock_model"]
 
 _NO_WISHES: Final = Wishes()
+_PLACES: Final = frozenset({"model", "wrong-route", "gate"})
+"""Refusals that the table's warnings about an endpoint may explain."""
 _learnt: Final[dict[tuple[str, str], Learnt]] = {}
 """What the services have taught this process, by origin and model."""
 
@@ -224,6 +226,8 @@ class BedrockModel:
             better = None
         if better is None:
             error.notes = (*notes, *error.notes)
+            if error.means in _PLACES and self.endpoint.warnings:
+                error.args = (f"{error}. {'. '.join(self.endpoint.warnings)}",)
             raise error
         notes += [*error.notes, Noted("mended", better.why, data={"mend": error.mend})]
         if error.partial is not None:

@@ -164,7 +164,8 @@ async def _finish(step: Stop, run: Run, rig: Rig) -> None:
 
 
 async def _call(plan: Plan[Any], calls: Sequence[CallState], offer: Offer, rig: Rig) -> None:
-    looked_at = [(call, _refuse(call, offer)) for call in calls]
+    most = plan.most_calls
+    looked_at = [(call, _refuse(call, offer, most)) for call in calls]
     answered = [refused for _, refused in looked_at if refused is not None]
     batch = [_pending(plan, call, offer, rig) for call, refused in looked_at if refused is None]
     started = (Started(tuple([one.key for one in batch])),) if batch else ()
@@ -197,12 +198,12 @@ def _with_usage(returned: Returned, charged: dict[CallKey, Usage]) -> Returned:
     return Returned(returned.call, returned.output, returned.failed, returned.how, usage)
 
 
-def _refuse(call: CallState, offer: Offer) -> Returned | None:
+def _refuse(call: CallState, offer: Offer, most: int) -> Returned | None:
     """What the model is told of a call that is not executed; None if it is."""
     if call.ruling is not None and call.ruling.ruling not in {"approve", "again"}:
         return _ruled(call.key, call.ruling)
-    if call.key.position >= limits.CALLS_PER_TURN:
-        return _not_run(call, "limit", explain_limit(limits.CALLS_PER_TURN))
+    if call.key.position >= most:
+        return _not_run(call, "limit", explain_limit(most))
     tool = offer.tools.get(call.name)
     if tool is None:
         return _not_run(call, "unknown", explain_unknown(call.name, tuple(offer.tools)))

@@ -66,6 +66,14 @@ class Plan(Generic[Output]):
         object.__setattr__(self, "final_tool", final)
 
     @property
+    def most_calls(self) -> int:
+        """How many calls of one turn are carried out; the others are answered "limit"."""
+        asked = self.settings.extra.get("max_tool_calls")
+        if type(asked) is int and "max_tool_calls" in self.profile.ignores:
+            return max(0, min(asked, limits.CALLS_PER_TURN))
+        return limits.CALLS_PER_TURN
+
+    @property
     def format(self) -> OutputFormat | None:
         """The schema to send as `text.format`, if the endpoint enforces one."""
         return self.output.format if self.how == "native" else None
