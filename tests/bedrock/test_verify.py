@@ -108,6 +108,7 @@ TAMPERED = {
     "a second host": ("malformed", lambda a: dataclasses.replace(a, headers=[*a.headers, ("host", "b")])),
     "another date": ("signature", lambda a: with_header(a, "X-Amz-Date", bumped(a))),
     "a date that is none": ("malformed", lambda a: with_header(a, "X-Amz-Date", "yesterday")),
+    "a date that never was": ("malformed", lambda a: with_header(a, "X-Amz-Date", "20260231T000000Z")),
     "no date": ("malformed", lambda a: with_header(a, "X-Amz-Date", "")),
     "another day in the scope": ("date", lambda a: changed(a, "authorization", f"/{a.values('x-amz-date')[0][:8]}/", "/20200101/")),
     "a region renamed": ("region", lambda a: changed(a, "authorization", "/eu-central-1/", "/us-east-1/")),
@@ -343,6 +344,12 @@ def test_a_header_that_this_host_does_not_take_a_key_in_is_nobody():
     asked = dataclasses.replace(bearing("ABSKexample", "x-api-key"), bearers=("authorization",))
 
     assert fault(verify, asked) == "missing"
+
+
+def test_without_a_clock_the_time_is_now():
+    asked = signed()
+
+    assert Verifier([LONG])(asked).kind == "signature"
 
 
 # --- secrets

@@ -242,6 +242,7 @@ def test_the_shared_checks_speak_the_host_s_words(aws):
         {"input": 3},
         {"reasoning": "x"},
         {"tools": "x"},
+        {"input": ["x"]},
     ):
         error = ask(aws, "gpt-5.6", **body).json()["error"]
 

@@ -244,6 +244,7 @@ def test_encrypted_reasoning_opens_in_its_own_region_and_for_its_own_provider(aw
         first = mantle.create(SOL, include=["reasoning.encrypted_content"]).json()["output"]
         replay = [*first, {"type": "message", "role": "user", "content": "go on"}]
         forged = [{**first[0], "encrypted_content": "Zm9yZWlnbg=="}, *replay[1:]]
+        garbled = [{**first[0], "encrypted_content": "no base64!"}, *replay[1:]]
         bare = [{**first[0], "encrypted_content": None}, *replay[1:]]
 
         assert mantle.create(SOL, input=replay).status_code == 200
@@ -252,6 +253,7 @@ def test_encrypted_reasoning_opens_in_its_own_region_and_for_its_own_provider(aw
             elsewhere.create(SOL, input=replay),
             mantle.create("xai.grok-4.3", input=replay),
             mantle.create(SOL, input=forged),
+            mantle.create(SOL, input=garbled),
         ):
             assert reply.status_code == 400
             assert reply.json()["error"]["code"] == "invalid_encrypted_content"

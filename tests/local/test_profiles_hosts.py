@@ -1,6 +1,5 @@
 """Each host has its paths, its models and its spellings, and says so in its own words."""
 
-import json
 import tomllib
 from importlib import resources
 from pathlib import Path
@@ -8,6 +7,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from toolstone.bedrock.verify import Caller
 from toolstone.errors import ConfigError
 from toolstone.local import Habits, Profile, Script, serve
 
@@ -192,12 +192,17 @@ def test_a_model_has_a_record_with_its_status_and_its_retention(aws):
     profile = Profile(account=account(unavailable={SOL: "no agreement"}))
     with aws(Script(["pong"]), profile=profile) as mantle:
         record = mantle.send("GET", f"/v1/models/{SOL}").json()
+        other = mantle.send("GET", "/v1/models/openai.gpt-5.6-terra").json()
         absent = mantle.send("GET", "/v1/models/openai.gpt-6-astra")
         refused = mantle.create(SOL)
 
     assert (record["status"], record["status_reason"]) == ("unavailable", "no agreement")
     assert record["data_retention"]["mode"] == "default"
     assert "none" not in record["data_retention"]["allowed_modes"]
+    assert (other["status"], "none" in other["data_retention"]["allowed_modes"]) == (
+        "available",
+        True,
+    )
     assert said(absent) == (404, "model_not_found", "The model 'openai.gpt-6-astra' does not exist")
     assert refused.status_code == 401
     assert "aws-marketplace:Subscribe" in said(refused)[2]
@@ -312,15 +317,32 @@ def test_a_request_without_a_model_is_refused_by_both(aws, kind):
     assert said(reply) == (400, "validation_error", "Missing required parameter: 'model'")
 
 
-@pytest.mark.parametrize("raw", [b"{", b"[]", b'{"model": 3}'])
-def test_a_body_that_is_no_request_is_refused_in_the_host_s_envelope(aws, raw):
-    with aws() as mantle:
-        sent = httpx.post(mantle.origin.join("/v1/responses"), content=raw,
-                          headers={"Content-Type": "application/json", "Host": mantle.host})  # fmt: skip
-        assert sent.status_code == 401  # nobody signed it
-        reply = mantle.send("POST", "/v1/responses", json.loads(raw)) if raw != b"{" else None
+JSON = {"Content-Type": "application/json"}
 
-    assert reply is None or said(reply)[:2] == (400, "validation_error")
+
+def anybody(asked):
+    return Caller("arn:aws:iam::123456789012:user/test", "signature")
+
+
+@pytest.mark.parametrize("raw", [b"{", b"[]", b'{"model": 3}'])
+def test_a_body_that_is_no_request_is_refused_in_the_host_s_envelope(raw):
+    with serve(Script(["pong"]), profile=Profile(verify=anybody)) as endpoint:
+        reply = httpx.post(f"{endpoint.base_url}/responses", content=raw, headers=JSON)
+
+    assert said(reply)[:2] == (400, "validation_error")
+
+
+def test_a_body_of_another_type_is_refused():
+    with serve(Script(["pong"]), profile=Profile(verify=anybody)) as endpoint:
+        reply = httpx.post(f"{endpoint.base_url}/responses", content=b"model=x")
+
+    assert said(reply)[:2] == (415, "unsupported_media_type")
+
+
+def test_a_control_route_that_is_not_played_is_not_found(aws):
+    with aws() as mantle:
+        assert mantle.send("POST", "/v1/organization/projects", {"name": "x"}).status_code == 404
+        assert mantle.send("PUT", "/v1/data_retention", ["none"]).status_code == 400
 
 
 # --- what every answer bears
@@ -366,7 +388,12 @@ def test_the_openai_profile_takes_an_openai_key_and_no_other():
             400,
             "previous_response_not_found",
         )
-        models = httpx.get(
-            f"{endpoint.base_url}/models", headers={"Authorization": "Bearer sk-test"}
-        )
-        assert models.json()["object"] == "list"
+
+        def get(path):
+            return httpx.get(endpoint.base_url + path, headers={"Authorization": "Bearer sk-test"})
+
+        assert get("/models").json()["object"] == "list"
+        assert get("/models/gpt-5.6").json()["id"] == "gpt-5.6"
+        assert get("/responses/resp_x").status_code == 404
+        assert get("/nowhere").status_code == 404
+        assert get(f"/responses/{post('sk-test').json()['id']}").json()["status"] == "completed"

@@ -20,6 +20,7 @@ from toolstone.local import (
     error,
 )
 from toolstone.local.brain import Usage
+from toolstone.local.profiles.shelf import Room, Shelf
 
 OSS, SOL, RUNTIME_SOL = "openai.gpt-oss-120b", "openai.gpt-5.6-sol", "us.openai.gpt-5.6-sol"
 LOST = (404, "not_found", "Response not found.")
@@ -102,6 +103,19 @@ def anybody():
     from toolstone.bedrock.verify import Caller
 
     return Caller("arn:aws:iam::123456789012:user/test", "signature")
+
+
+def test_the_oldest_goes_when_the_shelf_is_full():
+    shelf = Shelf(2, 60, lambda: 0.0)
+    scope = ("mantle", "us-east-1", "default")
+    for name in ("a", "b", "c"):
+        shelf.put(scope, {"id": name}, [{"id": f"item_{name}"}])
+
+    assert [bool(shelf.get(scope, name)) for name in ("a", "b", "c")] == [False, True, True]
+    assert shelf.items(scope) == [[{"id": "item_c"}], [{"id": "item_b"}]]
+    assert Room(shelf, scope).item("item_b") == {"id": "item_b"}
+    assert Room(shelf, scope).item("item_a") is None
+    assert Room(shelf, ("runtime", *scope[1:])).item("item_b") is None
 
 
 def test_a_deleted_response_is_gone(aws):
@@ -332,6 +346,14 @@ def test_a_zero_quota_lets_nothing_through_and_a_region_has_its_own(aws, callers
     _, profile = limited(input_tokens=0)
     with aws(Script(["pong"]), profile=profile) as mantle:
         assert mantle.create(SOL, max_output_tokens=16).status_code == 429
+
+
+def test_a_client_that_leaves_before_the_first_event_stops_the_brain(aws):
+    brain = Patient()
+    with aws(brain) as mantle:
+        with pytest.raises(httpx.ReadTimeout):
+            mantle.create(SOL, stream=True, timeout=0.3)
+        assert brain.left.wait(5)
 
 
 def test_what_the_client_abandons_is_given_back(aws):

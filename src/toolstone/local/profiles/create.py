@@ -3,8 +3,8 @@
 import asyncio
 import logging
 from collections.abc import AsyncGenerator, Mapping, Sequence
-from contextlib import aclosing, suppress
-from dataclasses import dataclass, field
+from contextlib import aclosing
+from dataclasses import dataclass
 from typing import Any
 
 from starlette.requests import Request
@@ -40,7 +40,6 @@ class _Job:
     admitted: Admitted
     narration: Narration
     manner: Manner
-    task: "asyncio.Task[None] | None" = field(default=None, repr=False)
 
     @property
     def response(self) -> dict[str, Any]:
@@ -65,7 +64,7 @@ class Creating:
         clock = profile.clock
         self._shelf = Shelf(limits.LOCAL_RESPONSES_KEPT, seconds, lambda: clock().timestamp())
         self.admission = Admission(self._known, profile, guard, self._counted, self._shelf)
-        self._background: dict[str, _Job] = {}
+        self._background: dict[str, tuple[_Job, asyncio.Task[None]]] = {}
 
     @property
     def catalogue(self) -> Catalogue:
@@ -74,8 +73,8 @@ class Creating:
 
     async def close(self) -> None:
         """Stop what runs in the background."""
-        for job in list(self._background.values()):
-            await self._stop(job)
+        for response_id in list(self._background):
+            await self._stop(response_id)
 
     # --- stored responses
 
@@ -92,9 +91,7 @@ class Creating:
 
     async def forget(self, visit: Visit) -> None:
         """Delete a response; if it is being made, stop."""
-        job = self._background.get(visit.found.id)
-        if job is not None:
-            await self._stop(job)
+        await self._stop(visit.found.id)
         self._shelf.delete(visit.scope, visit.found.id)
 
     async def cancel(self, visit: Visit) -> Mapping[str, Any]:
@@ -107,9 +104,7 @@ class Creating:
         if not response["background"]:
             message = "Cannot cancel a synchronous response."
             raise self._known.again(RefusalError(400, None, message))
-        job = self._background.get(visit.found.id)
-        if job is not None:
-            await self._stop(job)
+        await self._stop(visit.found.id)
         return self.stored(visit).response
 
     # --- a new one
@@ -143,11 +138,13 @@ class Creating:
 
     async def _open(self, job: _Job) -> AsyncGenerator[Sequence[Event], None]:
         """Ask the brain; the answer is there to be told when its first piece is."""
-        empty = self._counted.take("empty")
-        pieces = _nothing() if empty else job.manner.give(self._brain.answer(job.admitted.turn))
-        try:
+        if self._counted.take("empty"):
             usage = Usage(job.admitted.reservation.input_tokens)
-            first = await anext(pieces, End(usage) if empty else End())
+            pieces = Manner().give(_only(End(usage)))
+        else:
+            pieces = job.manner.give(self._brain.answer(job.admitted.turn))
+        try:
+            first = await anext(pieces, End())
         except BaseException:
             self._settle(job)
             raise
@@ -229,8 +226,7 @@ class Creating:
         response = job.response
         response["status"] = "queued"
         self._keep(job)
-        self._background[response["id"]] = job
-        job.task = asyncio.create_task(self._work(job))
+        self._background[response["id"]] = job, asyncio.create_task(self._work(job))
         return dict(response)
 
     async def _work(self, job: _Job) -> None:
@@ -245,11 +241,13 @@ class Creating:
             job.narration.crash("server_error", "the brain broke; see the server's log")
         self._end(job)
 
-    async def _stop(self, job: _Job) -> None:
-        if job.task is not None:
-            job.task.cancel()
-            with suppress(asyncio.CancelledError):
-                await job.task
+    async def _stop(self, response_id: str) -> None:
+        """Stop a response that is being made; anything else is left as it is."""
+        if response_id not in self._background:
+            return
+        job, task = self._background[response_id]
+        task.cancel()
+        await asyncio.wait((task,))
         if job.response["status"] not in _OVER:
             job.response["status"] = "cancelled"
         self._end(job)
@@ -280,7 +278,5 @@ class Creating:
         )
 
 
-async def _nothing() -> AsyncGenerator[Piece, None]:
-    pieces: Sequence[Piece] = ()
-    for piece in pieces:
-        yield piece
+async def _only(piece: Piece) -> AsyncGenerator[Piece, None]:
+    yield piece

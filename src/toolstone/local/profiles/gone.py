@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Coroutine
-from contextlib import suppress
 from typing import Any, TypeVar
 
 from starlette.requests import Request
@@ -16,18 +15,16 @@ async def unless_gone(request: Request, work: Coroutine[Any, Any, T]) -> T | Non
     """Do work for a request whose body has been read; None if the client leaves before its end."""
     doing = asyncio.create_task(work)
     leaving = asyncio.create_task(silence(request))
+    both = (doing, leaving)
     try:
-        await asyncio.wait((doing, leaving), return_when=asyncio.FIRST_COMPLETED)
-        return doing.result() if doing.done() else None
+        await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
     finally:
-        for task in (doing, leaving):
-            if not task.done():
-                task.cancel()
-                with suppress(asyncio.CancelledError):
-                    await task
+        for task in both:
+            task.cancel()  # what is done stays done
+        await asyncio.wait(both)
+    return None if doing.cancelled() else doing.result()
 
 
 async def silence(request: Request) -> None:
-    """Say nothing until the client gives up."""
-    while (await request.receive())["type"] != "http.disconnect":
-        pass
+    """Say nothing until the client gives up; the body has been read, so no more can come."""
+    await request.receive()
