@@ -15,17 +15,15 @@ from toolstone.rulings import Rulings
 from toolstone.runs.budget import Budget
 from toolstone.runs.conduct import conduct
 from toolstone.runs.loop import Rig, advance, drive
-from toolstone.runs.result import Result, completed_output, make_result
-from toolstone.runs.steps import Stop
+from toolstone.runs.result import Result, result_again
 from toolstone.runs.stream import BlockingStream, RunStream
 from toolstone.schema.output import OutputType
-from toolstone.sessions import ResumeOptions, RunOptions, Sessions, Wish
+from toolstone.sessions import ResumeOptions, RunOptions, Sessions, Wish, check_input
 from toolstone.tools.toolbox import Toolbox
 from toolstone.workshop import AgentOptions, Workshop
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
-    from types import TracebackType
 
     from toolstone.events import Began
     from toolstone.items import Item
@@ -255,13 +253,10 @@ class Agent(Rulings, Generic[Output]):
             RunError: The run did not complete this time either.
             ConflictError: Somebody else is running this session.
         """
-        run, ledger = await self._sessions.load_existing(session)
-        wish = Wish(session, **options)
-        plan = await self._shop.plan(wish, run.id, stream=False)
-        if run.finished is not None and run.finished.outcome == "complete":
-            return make_result(plan, run, Stop("complete", completed_output(plan, run)))
-        rig = self._shop.rig(plan, run, run.id, ledger, wish)
-        rig.purse.spend(run.used, run.requests)
+        plan, rig, ledger = await self._open(Wish(session, **options))
+        run = rig.journal.run
+        if (again := result_again(plan, run)) is not None:
+            return again
         died = run.finished is None and not run.open  # then it goes on as if nothing had happened
         first = () if died else (self._shop.began(plan, (), resumed=True),)
         return await self._conduct(plan, rig, ledger, *first)
@@ -287,6 +282,7 @@ class Agent(Rulings, Generic[Output]):
             ConflictError: Somebody else is running this session.
         """
         items = input_items(input)
+        check_input(items)
         wish = Wish(session, **options)
         run, ledger = await self._sessions.load_free(session)
         run_id = uuid.uuid4().hex
@@ -316,18 +312,13 @@ class Agent(Rulings, Generic[Output]):
             InputError: There is no such session.
             ConflictError: Somebody else has advanced it meanwhile.
         """
-        run, ledger = await self._sessions.load_existing(session)
-        wish = Wish(session, **options)
-        plan = await self._shop.plan(wish, run.id, stream=False)
-        rig = self._shop.rig(plan, run, run.id, ledger, wish)
-        rig.purse.spend(run.used, run.requests)
-        return await conduct(plan, run, rig, advance)
+        plan, rig, _ledger = await self._open(Wish(session, **options))
+        run = rig.journal.run
+        return result_again(plan, run) or await conduct(plan, run, rig, advance)
 
     def advance_sync(self, session: str, **options: Unpack[ResumeOptions]) -> Result[Output] | None:
         """`advance`, blocking."""
         return block(self.advance, session, **options)
-
-    # ------------------------------------------------------------------------- as part of others
 
     def as_tool(self, *, name: str | None = None, description: str) -> Tool:
         """This agent as a tool of another: it spends from the other's budget.
@@ -348,10 +339,8 @@ class Agent(Rulings, Generic[Output]):
         """
         made = object.__new__(type(self))
         made._shop = self._shop.with_(changes)
-        made._sessions = Sessions(
-            changes.get("ledger", self._sessions.ledger),
-            made._shop.observers,
-        )
+        kept = changes.get("ledger", self._sessions.ledger)
+        made._sessions = Sessions(kept, made._shop.observers)
         return made
 
     async def aclose(self) -> None:
@@ -363,15 +352,8 @@ class Agent(Rulings, Generic[Output]):
     async def __aenter__(self) -> Agent[Output]:
         return self
 
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    async def __aexit__(self, *_error: object) -> None:
         await self.aclose()
-
-    # -------------------------------------------------------------------------------- the inside
 
     async def _run(
         self,
@@ -386,10 +368,19 @@ class Agent(Rulings, Generic[Output]):
             if run.records:
                 raise InputError(f"after= was given, but session {run.session!r} has records")
             items = (*after.items, *items)
+        check_input(items)
         run_id = uuid.uuid4().hex
         plan = await self._shop.plan(wish, run_id, stream=stream is not None)
         rig = self._shop.rig(plan, run, run_id, ledger, wish, stream)
         return await self._conduct(plan, rig, ledger, self._shop.began(plan, items))
+
+    async def _open(self, wish: Wish) -> tuple[Plan[Output], Rig, Ledger | None]:
+        """A session that is there, ready to go on; what it has spent is spent."""
+        run, ledger = await self._sessions.load_existing(str(wish.session))
+        plan = await self._shop.plan(wish, run.id, stream=False)
+        rig = self._shop.rig(plan, run, run.id, ledger, wish)
+        rig.purse.spend(run.used, run.requests)
+        return plan, rig, ledger
 
     async def _conduct(
         self, plan: Plan[Output], rig: Rig, ledger: Ledger | None, *first: Began
@@ -401,8 +392,7 @@ class Agent(Rulings, Generic[Output]):
             result: Result[Output] = await conduct(plan, run, rig, drive, *first)
             complete = result.outcome == "complete"
         finally:
-            if ledger is None:
-                self._sessions.remember(run, complete=complete)
+            self._sessions.remember(run, ledger, complete=complete)
         return result
 
     def _tools(self) -> Toolbox:

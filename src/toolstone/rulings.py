@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from toolstone._portal import block
 from toolstone.errors import InputError
-from toolstone.events import Ruled
-from toolstone.sessions import NO_CALL, AnyCall, Sessions, call_key
-from toolstone.tools.results import render_result
+from toolstone.runs.answers import approved, denied, given_up, run_again, taken
+from toolstone.sessions import AnyCall, Sessions, call_key
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from toolstone.events import Ruled
+    from toolstone.runs.state import CallState
     from toolstone.tools.toolbox import Toolbox
 
 __all__ = ["Rulings"]
@@ -34,7 +38,7 @@ class Rulings:
         Raises:
             InputError: No such call waits for approval.
         """
-        await self._rule(session, call, Ruled(NO_CALL, "approve"), {"approval"})
+        await self._rule(session, call, approved, {"approval"})
 
     async def deny(self, session: str, call: AnyCall, reason: str = "") -> None:
         """Do not let a waiting call run; the model is told, with the reason.
@@ -42,7 +46,7 @@ class Rulings:
         Raises:
             InputError: No such call waits for approval.
         """
-        await self._rule(session, call, Ruled(NO_CALL, "deny", reason), {"approval"})
+        await self._rule(session, call, partial(denied, reason=reason), {"approval"})
 
     async def settle(
         self,
@@ -58,17 +62,18 @@ class Rulings:
         Args:
             session: The session it belongs to.
             call: The call, its key, or the key as text such as `"3.1"`.
-            result: Take this as its result; converted as a tool's return value is.
+            result: Take this as its result; converted as a tool's return value is. Of an item that
+                is no function call, such as `computer_call`: the item that answers it.
             failed: Tell the model that it failed, with this text.
             again: Run it again.
 
         Raises:
             InputError: No such call waits, or not exactly one of the three is given.
         """
-        rulings = [
-            *([Ruled(NO_CALL, "result", render_result(result))] if result is not _UNSET else []),
-            *([Ruled(NO_CALL, "failed", failed)] if failed is not None else []),
-            *([Ruled(NO_CALL, "again")] if again else []),
+        rulings: list[Callable[[CallState], Ruled]] = [
+            *([partial(taken, result=result)] if result is not _UNSET else []),
+            *([partial(given_up, text=failed)] if failed is not None else []),
+            *([run_again] if again else []),
         ]
         if len(rulings) != 1:
             raise InputError("settle(...): give exactly one of result=, failed= and again=True")
@@ -94,6 +99,12 @@ class Rulings:
         """`settle`, blocking."""
         block(self.settle, session, call, result=result, failed=failed, again=again)
 
-    async def _rule(self, session: str, call: AnyCall, ruling: Ruled, states: set[str]) -> None:
+    async def _rule(
+        self,
+        session: str,
+        call: AnyCall,
+        ruling: Callable[[CallState], Ruled],
+        states: set[str],
+    ) -> None:
         tools = {tool.name: tool for tool in self._tools()}
         await self._sessions.rule(session, call_key(call), ruling, states, tools)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypedDict
 
 from toolstone import limits
 from toolstone.errors import InputError
-from toolstone.items import CallKey
+from toolstone.items import CallKey, FunctionCall, FunctionCallOutput
 from toolstone.ledgers.memory import MemoryLedger
 from toolstone.runs.journal import Journal
 from toolstone.runs.result import ToolCall, waits_for
@@ -23,11 +23,22 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from toolstone.events import Ruled
+    from toolstone.items import Item
     from toolstone.ports import Ledger, Observer, Settings
     from toolstone.runs.budget import Budget, Purse
+    from toolstone.runs.state import CallState
     from toolstone.tools.context import CancelToken
 
-__all__ = ["AnyCall", "ResumeOptions", "RunOptions", "Sessions", "Tools", "Wish", "call_key"]
+__all__ = [
+    "AnyCall",
+    "ResumeOptions",
+    "RunOptions",
+    "Sessions",
+    "Tools",
+    "Wish",
+    "call_key",
+    "check_input",
+]
 
 Tools = Iterable[Callable[..., Any] | Tool | Toolbox] | Toolbox
 AnyCall = CallKey | ToolCall | str
@@ -87,8 +98,8 @@ class Sessions:
     async def load(self, session: str | None) -> tuple[Run, Ledger | None]:
         """The session so far, and the ledger to write it to.
 
-        None where a run has no name and the agent no ledger: such a run is kept in memory if it
-        does not complete (`remember`).
+        None where a new run has no name and the agent no ledger: such a run is kept in memory if
+        it does not complete (`remember`), and from then on written there.
 
         Raises:
             InputError: The name cannot be.
@@ -100,9 +111,7 @@ class Sessions:
                 f"session name of {len(session)} characters: a name is 1 to 64 letters, digits, "
                 "'_' or '-'"
             )
-        if self.ledger is None and self._memory.is_unnamed(session):
-            return fold(await self._memory.load(session), session), None
-        ledger = self.ledger or self._memory
+        ledger = self._memory if self.ledger is None else self.ledger
         return fold(await ledger.load(session), session), ledger
 
     async def load_free(self, session: str | None) -> tuple[Run, Ledger | None]:
@@ -130,22 +139,25 @@ class Sessions:
             raise InputError(f"there is no session {session!r}; was it kept in another ledger?")
         return run, ledger
 
-    def remember(self, run: Run, *, complete: bool) -> None:
-        """Keep a run that is kept nowhere else, if it did not complete."""
-        if complete:
+    def remember(self, run: Run, ledger: Ledger | None, *, complete: bool) -> None:
+        """Keep a run that nobody named and that is kept nowhere else, until it completes."""
+        if complete and ledger is self._memory and self._memory.is_unnamed(run.session):
             self._memory.forget(run.session)
-        else:
+        elif not complete and ledger is None:
             self._memory.keep_unnamed(run.session, run.records)
 
     async def rule(
         self,
         session: str,
         key: CallKey,
-        ruling: Ruled,
+        ruling: Callable[[CallState], Ruled],
         states: set[str],
         tools: Mapping[str, Tool],
     ) -> None:
         """Record a ruling about a call that waits in one of these states.
+
+        A call of a tool that this agent does not have, such as one given to `run(tools=...)`, may
+        wait for anything.
 
         Raises:
             InputError: No such call waits so; the message lists those that wait.
@@ -153,7 +165,7 @@ class Sessions:
         run, ledger = await self.load_existing(session)
         found = run.find(key)
         state = "returned" if found is None or found.returned else waits_for(found, tools)
-        if state not in states:
+        if found is None or (state not in states and not _is_foreign(found, tools)):
             open_calls = [call for call in run.open if call.returned is None]
             waiting = ", ".join(f"{call.key} ({waits_for(call, tools)})" for call in open_calls)
             raise InputError(
@@ -161,9 +173,33 @@ class Sessions:
                 f"{' or '.join(sorted(states))}. Waiting: {waiting or 'none'}"
             )
         journal = Journal(run, run.id, ledger=ledger, observers=self._observers, now=time.time)
-        await journal.record(replace(ruling, call=key))
-        if ledger is None:
-            self.remember(run, complete=False)
+        await journal.record(replace(ruling(found), call=key))
+
+
+def _is_foreign(call: CallState, tools: Mapping[str, Tool]) -> bool:
+    """Whether it waits and nobody here knows for what."""
+    decided = call.returned is not None or call.ruling is not None or call.started
+    return not decided and call.call_id is not None and call.name not in tools
+
+
+def check_input(items: Iterable[Item]) -> None:
+    """Refuse input that could never be sent: it would stand in the session for good.
+
+    Raises:
+        InputError: An item is no JSON, or a call in it has no output.
+    """
+    unanswered: set[str] = set()
+    for item in items:
+        item.json  # noqa: B018  rendered once, here where the mistake is still the caller's
+        if type(item) is FunctionCall:
+            unanswered.add(item.call_id)
+        elif type(item) is FunctionCallOutput:
+            unanswered.discard(item.call_id)
+    if unanswered:
+        raise InputError(
+            f"the input has {len(unanswered)} function calls without their output; add a "
+            "function_call_output for each, or, if a run waits for them, resume its session"
+        )
 
 
 def call_key(call: AnyCall) -> CallKey:

@@ -181,6 +181,11 @@ class Workshop(Generic[Output]):
                 self._offers.clear()
             specs = tuple(tool.spec for tool in tools)
             if final and self.output.tool is not None:
+                if any(tool.name == self.output.tool.name for tool in tools):
+                    raise DefinitionError(
+                        f"a tool is named {self.output.tool.name!r}, as the one that takes the "
+                        "answer of this endpoint; rename yours"
+                    )
                 specs = (*specs, self.output.tool)
             found = Offer({tool.name: tool for tool in tools}, specs, tools)
             self._offers[key] = found

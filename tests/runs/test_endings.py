@@ -6,9 +6,14 @@ from pydantic import BaseModel
 from toolstone import (
     Agent,
     Budget,
+    CancelToken,
+    DefinitionError,
     FailedError,
+    InputError,
+    MemoryLedger,
     OutputError,
     Profile,
+    RunCancelled,
     Settings,
     SQLiteLedger,
     StoppedError,
@@ -140,3 +145,59 @@ async def test_tools_count_in_the_estimate_of_a_request():
     def verbose() -> None: ...
 
     assert await room() - await room(verbose) > 3_000 // 3
+
+
+async def test_a_result_that_waits_is_no_beginning():
+    @tool(approve=True)
+    def pay() -> None: ...
+
+    agent = Agent(Scripted(call("pay"), "end"), tools=[pay])
+    waiting = await agent.run("go")
+    with pytest.raises(InputError, match="resume its session"):
+        await agent.run("more", after=waiting)
+
+
+async def test_input_that_cannot_be_sent_does_not_stay_in_the_session():
+    agent = Agent(Scripted("fine"))
+    with pytest.raises(InputError):
+        await agent.run("\ud800", session="s")
+    result = await agent.run("hello", session="s")
+    assert [item.type for item in result.items] == ["message", "message"]
+
+
+async def test_a_complete_session_is_complete_also_for_advance_and_in_two_messages():
+    final = call("final_answer", city="Paris", population=1)
+    model = Scripted(final, profile=Profile(output="tool"))
+    agent = Agent(model, output=Report)
+    await agent.run("go", session="s")
+    assert (await agent.advance("s")).output == Report(city="Paris", population=1)
+    assert len(model.requests) == 1
+
+    talker = Agent(Scripted(["one, ", "two"]))
+    first = await talker.run("go", session="s")
+    assert (await talker.resume("s")).output == first.output == "one, two"
+
+
+async def test_an_agent_of_another_output_type_says_that_it_cannot_read_the_answer():
+    ledger = MemoryLedger()
+    await Agent(Scripted("hi"), ledger=ledger).run("go", session="s")
+    with pytest.raises(InputError, match="does not fit this agent's output type"):
+        await Agent(Scripted(), output=Report, ledger=ledger).resume("s")
+
+
+async def test_a_tool_of_the_answers_own_name_cannot_be():
+    @tool
+    def final_answer() -> None: ...
+
+    model = Scripted("x", profile=Profile(output="tool"))
+    with pytest.raises(DefinitionError, match="final_answer"):
+        await Agent(model, tools=[final_answer], output=Report).run("go")
+
+
+async def test_a_run_that_was_cancelled_before_it_began_asks_nobody():
+    token = CancelToken()
+    token.cancel()
+    model = Scripted("hi")
+    with pytest.raises(RunCancelled):
+        await Agent(model).run("go", cancel=token)
+    assert model.requests == []

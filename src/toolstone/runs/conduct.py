@@ -58,6 +58,8 @@ async def conduct(
         try:
             if first:
                 await rig.journal.record(*first)
+            if rig.cancel.requested:
+                await asyncio.sleep(0)  # it was before we began: leaves here, nothing is paid
             end = await go(plan, run, rig)
         except ServiceError as error:
             raise _service_error(plan, run, rig, error) from error

@@ -11,6 +11,7 @@ from toolstone.errors import (
     DroppedError,
     EmptyError,
     FailedError,
+    InputError,
     OutputError,
     RefusedError,
     RunCancelled,
@@ -19,6 +20,10 @@ from toolstone.errors import (
     TruncatedError,
 )
 from toolstone.items import Message
+from toolstone.ports import Response
+from toolstone.runs.answers import MCP_APPROVAL
+from toolstone.runs.steps import Stop
+from toolstone.schema.output import OutputProblem
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -29,11 +34,11 @@ if TYPE_CHECKING:
     from toolstone.runs.budget import Price
     from toolstone.runs.plan import Plan
     from toolstone.runs.state import CallState, Run
-    from toolstone.runs.steps import Stop, Wait
+    from toolstone.runs.steps import Wait
     from toolstone.tools.tool import Tool
     from toolstone.usage import Usage
 
-__all__ = ["Result", "ToolCall", "completed_output", "make_result", "raise_for", "waits_for"]
+__all__ = ["Result", "ToolCall", "make_result", "raise_for", "result_again", "waits_for"]
 
 Output = TypeVar("Output")
 
@@ -186,12 +191,30 @@ def _tool_call(call: CallState, waiting: Mapping[CallKey, str]) -> ToolCall:
     )
 
 
-def completed_output(plan: Plan[Output], run: Run) -> Output:
-    """The output of a run that completed, read again from its facts."""
-    if plan.final_tool is not None:
-        return plan.output.read(run.calls[-1].arguments)
-    said = (item for item in reversed(run.history) if type(item) is Message)
-    return plan.output.read(next(message.text for message in said if message.role == "assistant"))
+def result_again(plan: Plan[Output], run: Run) -> Result[Output] | None:
+    """The result of a run that completed, read from its facts; None if it did not complete.
+
+    Raises:
+        InputError: It does not fit the output type of this agent: another one has completed it.
+    """
+    if run.finished is None or run.finished.outcome != "complete":
+        return None
+    return make_result(plan, run, Stop("complete", _completed_output(plan, run)))
+
+
+def _completed_output(plan: Plan[Output], run: Run) -> Output:
+    answer = run.answer
+    if answer is not None:
+        text = Response(answer.response, answer.status, answer.items).text
+    else:
+        text = run.calls[-1].arguments
+    try:
+        return plan.output.read(text)
+    except OutputProblem as problem:
+        raise InputError(
+            f"session {run.session!r} is complete, and its answer does not fit this agent's output "
+            f"type: {problem}; ask the agent that completed it"
+        ) from None
 
 
 def waits_for(call: CallState, tools: Mapping[str, Tool]) -> str:
@@ -200,8 +223,10 @@ def waits_for(call: CallState, tools: Mapping[str, Tool]) -> str:
         return "ready"
     if call.unknown:
         return "unknown"
+    if call.call_id is None:
+        return "approval" if call.name == MCP_APPROVAL else "deferred"
     tool = tools.get(call.name)
-    if call.call_id is None or (tool is not None and tool.deferred):
+    if tool is not None and tool.deferred:
         return "deferred"
     return "approval" if tool is not None and tool.approve else "ready"
 
