@@ -532,3 +532,60 @@ print(where)
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert (done.stdout.strip(), done.stderr) == ("[False]", "")
+
+
+async def test_a_date_without_a_zone_is_in_utc():
+    auth = SigV4("us-west-2", "bedrock", credentials=KEYS, clock=Clock(NOW + 900))
+    await ask(auth)
+    assert await auth.learn(403, {"date": "Sat, 21 Nov 2026 12:34:56 -0000"})
+    assert (await ask(auth))["x-amz-date"] == "20261121T123456Z"
+
+
+async def test_credentials_that_cannot_be_found_again_end_the_matter():
+    found = [("A", "s", "t")]
+    auth = SigV4("us-west-2", "bedrock", credentials=found.pop, clock=Clock())
+    await ask(auth)
+    assert not await auth.learn(403, {})
+
+
+async def test_a_key_that_somebody_else_has_renewed_is_not_dropped_again():
+    auth = MintedKey("us-west-2", credentials=KEYS, clock=Clock())
+    await ask(auth)
+    held = auth._held
+    auth._held = (held[0] + "x", held[1])
+    assert await auth.learn(401, {})
+    assert auth._held == (held[0] + "x", held[1])
+
+
+def test_credentials_and_profile_at_once_are_refused():
+    for make in (
+        lambda **both: SigV4("us-west-2", "bedrock", **both),
+        lambda **both: MintedKey("us-west-2", **both),
+    ):
+        with pytest.raises(ConfigError, match="one of them"):
+            make(credentials=KEYS, profile="work")
+
+
+@pytest.mark.parametrize(
+    "found",
+    [
+        Credentials("AKID", "secret", "token"),
+        ReadOnlyCredentials("AKID", "secret", "token"),
+        ("AKID", "secret", "token"),
+        ["AKID", "secret", "token"],
+        Keys("AKID", "secret", "token"),
+    ],
+    ids=["botocore", "frozen", "triple", "list", "ours"],
+)
+async def test_a_provider_may_return_credentials_in_any_usual_form(found):
+    auth = SigV4("us-west-2", "bedrock", credentials=lambda: found, clock=Clock())
+    ours = SigV4("us-west-2", "bedrock", credentials=Keys("AKID", "secret", "token"), clock=Clock())
+    assert await ask(auth) == await ask(ours)
+
+
+async def test_half_a_pair_is_no_credentials(monkeypatch):
+    monkeypatch.setattr(
+        "botocore.session.Session.get_credentials", lambda self: Credentials("AKID", "")
+    )
+    with pytest.raises(MissingCredentialsError, match="not whole"):
+        await ask(SigV4("us-west-2", "bedrock"))

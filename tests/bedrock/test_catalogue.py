@@ -4,7 +4,7 @@ import pytest
 from toolstone_bedrock_stage import GPT, KEYS, OSS, Stage
 
 from toolstone.bedrock import SigV4, list_models, list_runtime_models, resolve_endpoint
-from toolstone.errors import AuthError, ConfigError, ProtocolError, TransportError
+from toolstone.errors import AuthError, ConfigError, ProtocolError, ServerError, TransportError
 from toolstone.local.profiles import Account, Statement
 from toolstone.wire import HttpxTransport
 
@@ -107,3 +107,26 @@ async def test_a_list_that_aws_refuses_is_a_typed_error(peer, monkeypatch):
 async def test_without_credentials_nothing_is_listed():
     with pytest.raises(ConfigError, match="no AWS credentials"):
         await list_runtime_models("us-east-1", endpoint="http://127.0.0.1:9")
+
+
+async def test_a_refusal_that_is_no_json_is_told_as_text(peer):
+    async with peer.Peer(peer.reply(503, b"<html>busy</html>")) as here:
+        endpoint = resolve_endpoint(
+            "bedrock-mantle/openai.gpt-5.5@us-east-1", endpoint=here.url.removesuffix("/v1")
+        )
+        auth = SigV4("us-east-1", "bedrock-mantle", credentials=KEYS)
+        with pytest.raises(ServerError, match="503: busy"):
+            await list_models(endpoint, auth, transport=HttpxTransport())
+
+
+async def test_a_model_of_no_family_is_listed_as_the_service_tells_it(peer):
+    async with peer.Peer(peer.json_reply({"data": [{"id": "acme.new", "status": "x"}]})) as here:
+        endpoint = resolve_endpoint(
+            "bedrock-mantle/openai.gpt-5.5@us-east-1", endpoint=here.url.removesuffix("/v1")
+        )
+        auth = SigV4("us-east-1", "bedrock-mantle", credentials=KEYS)
+        [found] = await list_models(endpoint, auth)
+    assert (found.id, found.status, found.family, found.speaks_responses) == (
+        *("acme.new", "x", ""),
+        False,
+    )

@@ -128,3 +128,10 @@ def test_a_gateway_without_a_region_needs_a_key():
     with pytest.raises(ConfigError, match="no region to sign for"):
         choose_auth(gateway, environment={})
     assert choose_auth(gateway, api_key="k", environment={}).source == "argument"
+
+
+async def test_whoever_asked_learns_from_the_refusal():
+    ambient = {"OPENAI_API_KEY": "ABSKkey", "OPENAI_BASE_URL": MANTLE_URL}
+    chosen = choose(ambient)
+    await bearer(chosen)
+    assert not await chosen.auth.learn(401, {})

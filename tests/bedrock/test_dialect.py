@@ -285,3 +285,21 @@ def test_reading_the_table_loads_neither_pydantic_models_nor_aws():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_actions_are_found_by_feature_and_host():
+    assert DIALECT.actions("respond", "mantle") == ("bedrock-mantle:CreateInference",)
+    assert "bedrock:InvokeModel" in DIALECT.actions("respond", "runtime")
+    assert DIALECT.actions("count_tokens", "runtime") == ()
+
+
+def test_a_host_that_is_not_there_is_named():
+    with pytest.raises(ConfigError, match="'moon': Bedrock has mantle and runtime"):
+        DIALECT.host("moon")
+
+
+def test_the_longest_beginning_of_a_gate_counts_wherever_it_stands():
+    mine = {"parameter": "top_p", "match": ["openai."], "allowed": [2], "grade": "ours"}
+    for entry in ({"zz": mine}, {"top-p-gpt": DIALECT.data["gates"]["top-p-gpt"], "zz": mine}):
+        gates = DIALECT.with_(gates=entry).gates("openai.gpt-5.5", "mantle")
+        assert gates["top_p"].allowed == ()

@@ -3,6 +3,7 @@
 import pytest
 
 from toolstone.bedrock import Dialect, Wishes, resolve_endpoint
+from toolstone.bedrock.names import known_host
 from toolstone.errors import ConfigError
 
 MANTLE = "https://bedrock-mantle.us-east-1.api.aws"
@@ -337,3 +338,15 @@ def test_a_family_of_your_own_decides_as_the_shipped_ones_do():
     found = resolve("bedrock/acme.x@us-east-1", dialect=dialect)
     assert (found.base_url, found.model) == (f"{RUNTIME}/openai/v1", "us.acme.x")
     assert found.profile.output == "prompted"
+
+
+def test_a_variable_for_another_regions_host_is_left_alone_and_told():
+    found = resolve(
+        "bedrock/openai.gpt-5.5@us-east-1", {"AWS_ENDPOINT_URL_BEDROCK_RUNTIME": RUNTIME_EU}
+    )
+    assert found.origin == RUNTIME
+    assert any("it is of runtime in eu-west-1" in text for text in found.warnings)
+
+
+def test_a_url_that_is_none_is_nobodys_host():
+    assert known_host("https://[") is None

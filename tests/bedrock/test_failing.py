@@ -176,6 +176,6 @@ async def test_a_cut_stream_is_dropped_with_what_had_arrived(peer, wire):
 def test_a_model_that_the_host_does_not_have_is_told_with_the_host_that_has_it():
     with Stage(["hello"], "bedrock-runtime/openai.gpt-oss-120b") as stage:
         agent = stage.agent()
-        with pytest.raises(FailedError, match="'bedrock-mantle/openai.gpt-oss-120b'") as caught:
+        with pytest.raises(FailedError, match=r"'bedrock-mantle/openai\.gpt-oss-120b'") as caught:
             agent.run_sync("hi")
     assert (caught.value.__cause__.means, caught.value.__cause__.status) == ("model", 404)

@@ -100,3 +100,8 @@ def test_the_choice_of_the_turn_is_the_one_that_is_dropped():
     assert value_of(request, "tool_choice") == "required"
     bare = without(request, "tool_choice")
     assert (bare.tool_choice, bare.settings.tool_choice) == (None, None)
+
+
+def test_to_leave_out_what_nobody_knows_changes_nothing():
+    request = Request((), settings=Settings(top_p=1))
+    assert without(request, "nothing") == request

@@ -158,3 +158,11 @@ def test_refused_reasoning_is_never_sent_again_and_other_is():
 def test_bare_items_have_their_documented_fields_alone(raw, bare):
     [sent] = Sender(replays=True).prepare([parse_item(raw)], plain=True)
     assert sent.raw == bare
+
+
+def test_what_was_made_is_kept_within_bounds(monkeypatch):
+    monkeypatch.setattr("toolstone.bedrock.history._KEPT", 2)
+    history = [item for _ in range(9) for item in (call("c"), output("c"))]
+    sender = Sender(replays=True)
+    assert len(set(ids(sender.prepare(history)))) == 9
+    assert len(sender._made) <= 2

@@ -1,12 +1,24 @@
 """What a refusal names is mended once, remembered, and said."""
 
 import pytest
-from toolstone_bedrock_stage import GPT, OSS, Peered, notes_of, refusal, told, tool_named, whats
+from toolstone_bedrock_stage import (
+    GEMMA,
+    GPT,
+    OSS,
+    Peered,
+    nobody,
+    notes_of,
+    refusal,
+    told,
+    tool_named,
+    whats,
+)
 
 from toolstone import Agent, Settings, user
 from toolstone.bedrock import Dialect, Wishes, bedrock_model
-from toolstone.errors import FailedError
+from toolstone.errors import FailedError, ProtocolError
 from toolstone.ledgers.memory import MemoryLedger
+from toolstone.ports import Request
 
 
 @pytest.mark.parametrize(
@@ -188,3 +200,65 @@ async def test_items_are_sent_bare_once_a_host_refuses_their_fields(peer, wire):
         await agent.run([user("hi"), wire.MESSAGE, user("again")])
         said = ["status" in body["input"][1] for body in stage.bodies]
     assert said == [True, False, False]
+
+
+async def test_mends_that_cannot_help_are_not_tried(peer):
+    """A translated id that is no other, reasoning that is not there, a history that is not known."""
+    cases = [
+        ("bedrock-runtime/openai.gpt-5.6-sol", "The provided model identifier is invalid.", None),
+        ("bedrock-runtime/openai.gpt-5.6-sol", "model `x` isn't supported on this route", None),
+        (GPT, "The provided model identifier is invalid.", None),
+        (GPT, "no", "invalid_encrypted_content"),
+        (GPT, "Response not found.", None),
+    ]
+    for model, message, code in cases:
+        async with Peered(peer, refusal(peer, 400, message, code), model=model) as stage:
+            with pytest.raises(FailedError):
+                await stage.agent().run("hi")
+            assert len(stage.bodies) == 1, message
+
+
+async def test_reasoning_that_is_refused_although_none_was_sent_is_final(peer, wire):
+    answers = [refusal(peer, 400, "no", "invalid_encrypted_content")]
+    async with Peered(peer, *answers, reasoning="strip") as stage:
+        with pytest.raises(FailedError):
+            await stage.agent().run([user("hi"), wire.REASONING, wire.MESSAGE, user("again")])
+        assert len(stage.bodies) == 1
+
+
+async def test_a_refusal_in_the_middle_of_a_stream_voids_what_was_heard(peer, wire):
+    """The error comes after deltas; the mended request begins anew."""
+    began = wire.narrate(told(wire, "half"))[:5]
+    broken = {"type": "error", "code": "invalid_encrypted_content", "message": "no"}
+    good = peer.sse_reply(*wire.narrate(told(wire)))
+    history = [user("hi"), wire.REASONING, wire.MESSAGE, user("again")]
+    async with Peered(peer, peer.sse_reply(*began, broken), good) as stage:
+        agent = stage.agent()
+        async with agent.stream(history) as stream:
+            kinds = [type(event).__name__ async for event in stream.events()]
+            result = await stream.result()
+    assert result.output == "hello"
+    assert "Retrying" in kinds
+
+
+async def test_what_is_no_json_is_not_mended_and_keeps_the_warnings(peer):
+    async with Peered(peer, peer.sse_reply(b"data: nonsense\n\n"), model="bedrock/acme.x") as stage:
+        request = Request((user("hi"),), stream=True)
+        with pytest.raises(ProtocolError) as caught:
+            await stage.model.respond(request, nobody)
+    assert [note.what for note in caught.value.notes] == ["warning", "attempt"]
+
+
+async def test_a_mend_that_works_for_one_model_leaves_others_alone(peer, wire):
+    answers = [
+        refusal(peer, 400, "model `x` isn't supported on this route"),
+        peer.json_reply(told(wire)),
+    ]
+    async with Peered(peer, *answers) as stage:
+        await stage.agent().run("hi")
+        origin = stage.model.endpoint.origin
+        other = bedrock_model(f"{GEMMA}@us-east-1", endpoint=origin, api_key="ABSKkey")
+        await Agent(other).run("hi")
+        same = bedrock_model(f"{GPT}@us-east-1", endpoint=origin, api_key="ABSKkey")
+        await Agent(same).run("hi")
+        assert stage.paths[2:] == ["/openai/v1/responses", "/v1/responses"]

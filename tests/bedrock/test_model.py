@@ -246,3 +246,35 @@ def test_a_cap_on_calls_that_the_service_ignores_is_kept_here():
     assert "1" in result.calls[1].output
     assert [c.failed for c in result.calls] == [False, True]
     assert "ignored" in whats(asyncio.run(notes_of(ledger)))
+
+
+async def test_a_second_ask_that_fails_keeps_the_cost_of_the_first(peer, wire):
+    answers = [peer.json_reply(told(wire, "no")), refusal(peer, 400, "nonsense")]
+    async with Peered(peer, *answers) as stage:
+        agent = stage.agent(tool_named("weather"), settings=Settings(tool_choice="required"))
+        with pytest.raises(FailedError) as caught:
+            await agent.run("hi")
+    assert caught.value.result.usage.input_tokens == wire.USAGE["input_tokens"]
+
+
+async def test_calls_outside_the_allowed_tools_are_asked_for_again_in_stored_conversations_too(
+    peer, wire
+):
+    choice = {"type": "allowed_tools", "mode": "auto"}
+    choice["tools"] = [{"type": "function", "name": "weather"}]
+    other = {**wire.CALL, "name": "other"}
+    answers = [wire.response(wire.CALL), wire.response(other), told(wire)]
+    async with Peered(peer, *map(peer.json_reply, answers)) as stage:
+        agent = stage.agent(tool_named("weather"), tool_named("other"))
+        result = await agent.run("hi", settings=Settings(state="server", tool_choice=choice))
+        last = stage.bodies[-1]
+    assert (result.output, [c.name for c in result.calls]) == ("hello", ["weather"])
+    assert last["previous_response_id"] == "resp_1"
+    assert [item["type"] for item in last["input"]] == ["function_call_output", "message"]
+
+
+async def test_connections_are_closed_when_told_to(peer, wire):
+    async with Peered(peer, peer.json_reply(told(wire))) as stage:
+        async with stage.model as model:
+            await Agent(model).run("hi")
+        await asyncio.wait_for(stage.peer.gone.wait(), 5)

@@ -6,6 +6,7 @@ import sys
 import pytest
 from toolstone_bedrock_stage import OSS, Stage
 
+import toolstone.bedrock
 from toolstone import Agent, ConfigError, DefinitionError, Responses
 from toolstone.bedrock import BedrockModel
 from toolstone.bedrock.ambient import ambient_model
@@ -104,3 +105,15 @@ def test_openai_itself_is_reached_as_before(monkeypatch):
     found = resolve_model("openai/gpt-5.6")
     assert isinstance(found, Responses)
     assert found.base_url == "https://api.openai.com/v1"
+
+
+def test_the_public_names_are_these_and_each_is_there():
+    assert sorted(toolstone.bedrock.__all__) == [
+        *("ApiKey", "BedrockModel", "ChosenAuth", "Dialect", "Endpoint", "Keys", "Listed"),
+        *("MintedKey", "SigV4", "Wishes", "bedrock_model", "choose_auth", "list_models"),
+        *("list_runtime_models", "resolve_endpoint"),
+    ]
+    for name in toolstone.bedrock.__all__:
+        assert getattr(toolstone.bedrock, name).__doc__, name
+    with pytest.raises(AttributeError, match="nothing"):
+        getattr(toolstone.bedrock, "nothing")  # noqa: B009  a type checker would find it

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 __all__ = ["ChosenAuth", "choose_auth", "looks_like_bedrock_key"]
 
 BEARER: Final = "AWS_BEARER_TOKEN_BEDROCK"
-Origin = Literal["argument", "AWS_BEARER_TOKEN_BEDROCK", "credential chain", "OPENAI_API_KEY"]
+Origin = Literal["argument", "AWS_BEARER_TOKEN_BEDROCK", "credential chain"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,11 +87,9 @@ def choose_auth(
 def _from_chain(
     endpoint: Endpoint, sign: str, profile: str | None, environment: Mapping[str, str]
 ) -> ChosenAuth:
-    last = _openai_key(endpoint, environment) if profile is None else None
     if not endpoint.region:
-        if last is None:
-            raise ConfigError("no region to sign for: give region=, set AWS_REGION, or api_key=")
-        return ChosenAuth(ApiKey(last), "OPENAI_API_KEY", "there is no region to sign for")
+        raise ConfigError("no region to sign for: give region=, set AWS_REGION, or api_key=")
+    last = _openai_key(endpoint, environment) if profile is None else None
     made: Auth = (
         MintedKey(endpoint.region, profile=profile)
         if sign == "minted"

@@ -9,7 +9,7 @@ is an `endpoint=` in code, or in the user's own environment.
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, Literal
 from urllib.parse import urlsplit
 
@@ -116,10 +116,6 @@ class Endpoint:
     def aws(self) -> bool:
         """Whether the origin is one of Amazon Bedrock's own."""
         return known_host(self.origin) is not None
-
-    def with_prefix(self, prefix: str) -> Endpoint:
-        """The same endpoint under another path."""
-        return replace(self, prefix=prefix)
 
 
 def resolve_endpoint(

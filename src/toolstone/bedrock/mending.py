@@ -8,7 +8,7 @@ is remembered for the process, in `Learnt`, once the service has answered.
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from toolstone.bedrock.gating import Refusal, field_of, value_of, without
 from toolstone.items import Reasoning
@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from toolstone.ports import Request
 
 __all__ = ["Draft", "Learnt", "mend"]
+
+Change = dict[str, Any] | None
+"""What is different in the next draft; None if this cannot help."""
 
 
 @dataclass(slots=True)
@@ -83,20 +86,7 @@ def mend(draft: Draft, error: StatusError, endpoint: Endpoint, dialect: Dialect)
     kind = error.mend or ("switch-prefix" if _is_elsewhere(draft, error, endpoint) else "")
     if not kind or kind in draft.tried:
         return None
-    changed: dict[str, Any] | None = None
-    match kind:
-        case "switch-prefix":
-            changed = _switch(draft, endpoint, dialect)
-        case "translate-id":
-            changed = _translate(draft, endpoint, dialect)
-        case "strip-reasoning":
-            changed = _strip(draft)
-        case "strip-items":
-            changed = None if draft.plain else {"plain": True, "why": "items were sent bare"}
-        case "rebuild":
-            changed = _rebuild(draft)
-        case _:
-            changed = None
+    changed = _MENDS[kind](draft, endpoint, dialect)
     return None if changed is None else replace(draft, tried=draft.tried | {kind}, **changed)
 
 
@@ -105,7 +95,7 @@ def _is_elsewhere(draft: Draft, error: StatusError, endpoint: Endpoint) -> bool:
     return error.means == "auth" and error.status == 401 and draft.prefix != endpoint.family.prefix  # noqa: PLR2004  unauthorized
 
 
-def _switch(draft: Draft, endpoint: Endpoint, dialect: Dialect) -> dict[str, Any] | None:
+def _switch(draft: Draft, endpoint: Endpoint, dialect: Dialect) -> Change:
     prefixes: list[str] = dialect.host(endpoint.host)["prefixes"]
     known = [endpoint.family.prefix, *prefixes]
     other = next((p for p in known if p in prefixes and p != draft.prefix), None)
@@ -113,7 +103,7 @@ def _switch(draft: Draft, endpoint: Endpoint, dialect: Dialect) -> dict[str, Any
     return None if other is None else {"prefix": other, "why": why}
 
 
-def _translate(draft: Draft, endpoint: Endpoint, dialect: Dialect) -> dict[str, Any] | None:
+def _translate(draft: Draft, endpoint: Endpoint, dialect: Dialect) -> Change:
     if endpoint.host != "runtime" or draft.model.startswith("arn:"):
         return None
     geography = dialect.profiles(endpoint.region)[0]
@@ -137,13 +127,17 @@ def _drop(draft: Draft, error: StatusError) -> Draft | None:
     return replace(draft, request=request, refused=refused, why=why)
 
 
-def _strip(draft: Draft) -> dict[str, Any] | None:
+def _strip(draft: Draft, _: Endpoint, __: Dialect) -> Change:
     if not any(type(item) is Reasoning for item in draft.request.items):
         return None
     return {"foreign": draft.request.items, "why": "encrypted reasoning was refused, and left out"}
 
 
-def _rebuild(draft: Draft) -> dict[str, Any] | None:
+def _bare(draft: Draft, _: Endpoint, __: Dialect) -> Change:
+    return None if draft.plain else {"plain": True, "why": "items were sent bare"}
+
+
+def _rebuild(draft: Draft, _: Endpoint, __: Dialect) -> Change:
     request = draft.request
     if request.previous is None or request.whole is None:
         return None
@@ -152,3 +146,12 @@ def _rebuild(draft: Draft) -> dict[str, Any] | None:
         "request": whole,
         "why": "the service has lost the response to go on from; the whole history was sent",
     }
+
+
+_MENDS: Final = {
+    "switch-prefix": _switch,
+    "translate-id": _translate,
+    "strip-reasoning": _strip,
+    "strip-items": _bare,
+    "rebuild": _rebuild,
+}
