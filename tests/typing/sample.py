@@ -6,6 +6,7 @@ from typing import assert_type
 
 from pydantic import BaseModel
 
+from toolstone import Agent, Budget, MemoryLedger, Result
 from toolstone.schema import OutputType, PartialReader
 from toolstone.tools import Limit, Tool, Toolbox, ToolContext, dispatch, tool
 
@@ -47,3 +48,28 @@ assert_type(OutputType.of(Report).read("{}"), Report)
 assert_type(OutputType.of(int).read_with_notes("1"), tuple[int, str | None])
 reader: PartialReader[Report] = PartialReader(OutputType.of(Report))
 dispatcher = dispatch([], [plain, later], deps=Deps("x"))
+
+assert_type(Agent("local/smollm2").run_sync("hi").output, str)
+agent = Agent("local/smollm2", tools=[plain, later], output=Report, budget=Budget(tokens=9))
+assert_type(agent, Agent[Report])
+assert_type(agent.run_sync("hi", session="s", deps=Deps("x")), Result[Report])
+assert_type(agent.extract_sync("hi"), Report)
+assert_type(agent.resume_sync("s").output, Report)
+assert_type(agent.advance_sync("s"), Result[Report] | None)
+assert_type(agent.with_(ledger=MemoryLedger()), Agent[Report])
+assert_type(agent.as_tool(description="Reports."), Tool)
+either: Agent[int | str] = Agent("local/smollm2", output=int | str)
+assert_type(either.run_sync("hi").output, int | str)
+listed = Agent("local/smollm2", output=list[Report])
+assert_type(listed.run_sync("hi").output, list[Report])
+with agent.stream_sync("hi") as stream:
+    assert_type(next(stream.text()), str)
+    assert_type(stream.result(), Result[Report])
+
+
+async def doors() -> None:
+    assert_type((await agent.run("hi")).output, Report)
+    async with agent.stream("hi") as stream:
+        async for partial in stream.partials():
+            assert_type(partial.done, frozenset[str])
+        assert_type(await stream.result(), Result[Report])
