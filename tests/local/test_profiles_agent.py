@@ -22,8 +22,8 @@ from toolstone.local import (
     Account,
     Allowance,
     Habits,
+    HostProfile,
     LoopbackTransport,
-    Profile,
     Script,
     Statement,
     call,
@@ -182,7 +182,7 @@ async def test_a_wrong_secret_is_an_error_of_authentication(world):
 
 async def test_a_policy_that_forbids_names_the_action():
     account = Account(allow=[Statement(["bedrock-mantle:Get*", "bedrock-mantle:List*"])])
-    with serve(report_script(), profile=Profile(account=account)) as served:
+    with serve(report_script(), profile=HostProfile(account=account)) as served:
         mantle = await failure(agent(SOL, "us-east-1", served))
         runtime = await failure(agent(ON_RUNTIME, "us-east-1", served))
 
@@ -193,7 +193,7 @@ async def test_a_policy_that_forbids_names_the_action():
 
 
 async def test_a_clock_that_is_off_is_corrected_once():
-    with serve(report_script(), profile=Profile(habits=Habits(skew=900))) as served:
+    with serve(report_script(), profile=HostProfile(habits=Habits(skew=900))) as served:
         result = await agent(SOL, "us-east-1", served).run("Report on Paris")
 
     assert result.output == Report(**FINAL)
@@ -220,7 +220,7 @@ async def test_a_clock_that_is_off_is_corrected_once():
 )
 async def test_a_habit_is_survived_streamed_and_not(habits):
     for streamed in (False, True):
-        with serve(report_script(), profile=Profile(habits=habits)) as served:
+        with serve(report_script(), profile=HostProfile(habits=habits)) as served:
             reporter = agent(SOL, "us-east-1", served, retry=QUICK)
             if streamed:
                 async with reporter.stream("Report on Paris") as stream:
@@ -232,7 +232,7 @@ async def test_a_habit_is_survived_streamed_and_not(habits):
 
 
 async def test_hidden_server_tools_of_gpt_oss_are_no_calls_of_ours():
-    with serve(report_script(), profile=Profile(habits=Habits(hidden_tools=2))) as served:
+    with serve(report_script(), profile=HostProfile(habits=Habits(hidden_tools=2))) as served:
         result = await agent(OSS, "us-east-1", served).run("Report on Paris")
 
     assert result.output == Report(**FINAL)
@@ -240,14 +240,14 @@ async def test_hidden_server_tools_of_gpt_oss_are_no_calls_of_ours():
 
 
 async def test_an_empty_answer_is_asked_for_again():
-    with serve(report_script(), profile=Profile(habits=Habits(empty=1))) as served:
+    with serve(report_script(), profile=HostProfile(habits=Habits(empty=1))) as served:
         result = await agent(SOL, "us-east-1", served).run("Report on Paris")
 
     assert result.output == Report(**FINAL)
 
 
 async def test_a_stalled_stream_ends_by_its_idle_limit_and_is_asked_again():
-    with serve(report_script(), profile=Profile(habits=Habits(stall=1))) as served:
+    with serve(report_script(), profile=HostProfile(habits=Habits(stall=1))) as served:
         reporter = agent(SOL, "us-east-1", served, retry=QUICK, deadlines=Deadlines(idle=0.3))
         async with reporter.stream("Report on Paris") as stream:
             result = await stream.result()
@@ -260,7 +260,7 @@ async def test_a_table_with_the_wrong_prefix_is_corrected_by_the_refusal(how):
     """The client's prefix is moved behind its back; the emulator goes by its own file."""
     known = OBSERVED["prefix"][1]
     assert (known["starts"], known["prefix"]) == (["openai.gpt-oss-"], "/v1")
-    with serve(report_script(), profile=Profile(habits=Habits(wrong_prefix=how))) as served:
+    with serve(report_script(), profile=HostProfile(habits=Habits(wrong_prefix=how))) as served:
         wrong = agent(OSS, "us-east-1", served, dialect=with_wrong_prefix())
         result = await wrong.run("Report on Paris")
 
@@ -276,7 +276,7 @@ def with_wrong_prefix():
 
 async def test_a_quota_that_is_used_up_is_a_rate_limit():
     account = Account(quotas={"openai.gpt-5.6-sol": Allowance(input_tokens=10)})
-    with serve(report_script(), profile=Profile(account=account)) as served:
+    with serve(report_script(), profile=HostProfile(account=account)) as served:
         error = await failure(agent(SOL, "us-east-1", served, retry=ONCE))
 
     assert isinstance(error, RateLimitError)
@@ -296,7 +296,7 @@ async def test_a_refused_parameter_is_left_out_if_it_may_be(world, settings):
 
 
 async def test_state_that_is_lost_is_rebuilt():
-    with serve(report_script(), profile=Profile(habits=Habits(lost_state=1))) as served:
+    with serve(report_script(), profile=HostProfile(habits=Habits(lost_state=1))) as served:
         kept = await agent(SOL, "us-east-1", served).run(
             "Report on Paris", settings=Settings(state="server")
         )

@@ -12,7 +12,7 @@ from botocore.credentials import Credentials
 
 from toolstone.bedrock.verify import AccessKey, LongTermKey
 from toolstone.errors import ConfigError
-from toolstone.local import Account, Habits, Profile, Script, Statement, call
+from toolstone.local import Account, Habits, HostProfile, Script, Statement, call
 from toolstone.local.profiles.account import EXAMPLE
 
 OSS, SOL, RUNTIME_SOL = "openai.gpt-oss-120b", "openai.gpt-5.6-sol", "us.openai.gpt-5.6-sol"
@@ -47,7 +47,7 @@ def mint(region="us-east-1", key=EXAMPLE, seconds=3600):
 @pytest.mark.parametrize("key", [EXAMPLE, TEMPORARY], ids=["permanent", "temporary"])
 @pytest.mark.parametrize(("kind", "model"), [("mantle", SOL), ("runtime", RUNTIME_SOL)])
 def test_a_signature_and_a_minted_key_are_let_in_by_both_hosts(aws, kind, model, key):
-    profile = Profile(account=Account(keys=[key]))
+    profile = HostProfile(account=Account(keys=[key]))
     with aws(None, kind, key=key, profile=profile) as host:
         assert host.create(model).status_code == 200
         assert host.create(model, bearer=mint(key=key)).status_code == 200
@@ -120,19 +120,19 @@ def test_a_bad_key_is_401_on_mantle_and_403_on_runtime(aws, what):
 
 
 def test_a_minted_key_ends_and_a_new_one_is_taken(aws):
-    later = Profile(clock=lambda: datetime.now(UTC) + timedelta(minutes=20))
+    later = HostProfile(clock=lambda: datetime.now(UTC) + timedelta(minutes=20))
     with aws(profile=later) as mantle:
         assert said(mantle.create(SOL, bearer=mint(seconds=900))) == BAD_TOKEN
         assert mantle.create(SOL, bearer=mint(seconds=3600)).status_code == 200
 
 
 def test_a_long_term_key_on_file_is_let_in(aws):
-    with aws(profile=Profile(account=Account(api_keys=[LongTermKey("ABSKknown")]))) as mantle:
+    with aws(profile=HostProfile(account=Account(api_keys=[LongTermKey("ABSKknown")]))) as mantle:
         assert mantle.create(SOL, bearer="ABSKknown").status_code == 200
 
 
 def test_a_skewed_clock_refuses_signatures_and_shows_in_the_date(aws):
-    with aws(profile=Profile(habits=Habits(skew=600))) as mantle:
+    with aws(profile=HostProfile(habits=Habits(skew=600))) as mantle:
         reply = mantle.create(SOL)
 
     theirs = datetime.strptime(reply.headers["date"], "%a, %d %b %Y %H:%M:%S GMT").replace(
@@ -146,7 +146,7 @@ def test_a_skewed_clock_refuses_signatures_and_shows_in_the_date(aws):
 
 
 def allowed(*statements, **fields):
-    return Profile(account=Account(allow=statements, **fields))
+    return HostProfile(account=Account(allow=statements, **fields))
 
 
 INFER = Statement(["bedrock-mantle:CreateInference"])
@@ -221,7 +221,7 @@ ROUTES = {
 def test_each_route_needs_its_own_action(aws, kind):
     service = {"mantle": "bedrock-mantle", "runtime": "bedrock"}[kind]
     for (method, path), action in ROUTES[kind].items():
-        profile = Profile(account=Account(deny=[Statement([action])]))
+        profile = HostProfile(account=Account(deny=[Statement([action])]))
         model = SOL if kind == "mantle" else RUNTIME_SOL
         with aws(None, kind, profile=profile) as host:
             response_id = host.create(model, background=None).json()["id"]
@@ -235,7 +235,7 @@ def test_each_route_needs_its_own_action(aws, kind):
 def test_the_managed_policy_for_inference_can_neither_cancel_nor_delete(aws, tmp_path):
     file = tmp_path / "account.toml"
     file.write_text('managed = ["AmazonBedrockMantleInferenceAccess"]')
-    with aws(profile=Profile(account=Account.load(file))) as mantle:
+    with aws(profile=HostProfile(account=Account.load(file))) as mantle:
         response_id = mantle.create(SOL, bearer=mint()).json()["id"]
         path = f"/openai/v1/responses/{response_id}"
 
@@ -248,7 +248,7 @@ def test_the_managed_policy_for_inference_can_neither_cancel_nor_delete(aws, tmp
 
 
 def test_a_stray_project_breaks_calls_and_a_known_one_does_not(aws):
-    with aws(profile=Profile(account=Account(projects=["proj_a"]))) as mantle:
+    with aws(profile=HostProfile(account=Account(projects=["proj_a"]))) as mantle:
         assert mantle.create(SOL, headers={"OpenAI-Project": "proj_a"}).status_code == 200
         assert mantle.create(SOL, headers={"OpenAI-Project": "default"}).status_code == 200
         assert mantle.create(SOL, headers={"OpenAI-Project": "proj_openai"}).status_code == 404
@@ -259,14 +259,14 @@ def test_a_stray_project_breaks_calls_and_a_known_one_does_not(aws):
 
 def test_runtime_knows_the_default_project_alone(aws):
     arn = "arn:aws:bedrock:us-east-1:123456789012:project/default"
-    with aws(None, "runtime", profile=Profile(account=Account(projects=["proj_a"]))) as runtime:
+    with aws(None, "runtime", profile=HostProfile(account=Account(projects=["proj_a"]))) as runtime:
         assert runtime.create(RUNTIME_SOL, headers={"OpenAI-Project": arn}).status_code == 200
         assert runtime.create(RUNTIME_SOL, headers={"OpenAI-Project": "proj_a"}).status_code == 404
 
 
 def test_the_resource_of_a_denial_is_the_project(aws):
     account = Account(projects=["proj_a"], allow=[Statement(["*"], ["*:project/default"])])
-    with aws(profile=Profile(account=account)) as mantle:
+    with aws(profile=HostProfile(account=account)) as mantle:
         assert mantle.create(SOL).status_code == 200
         assert "project/proj_a" in said(mantle.create(SOL, headers={"OpenAI-Project": "proj_a"}))[2]
 

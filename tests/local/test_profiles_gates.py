@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from toolstone.local import Habits, Profile, Script, call
+from toolstone.local import Habits, HostProfile, Script, call
 
 OBSERVED = tomllib.loads(
     (Path(__file__).parent.parent / "data" / "bedrock_observed.toml").read_text()
@@ -107,7 +107,7 @@ def test_the_cache_lives_for_thirty_minutes_or_not_at_all(aws):
 
 
 def test_what_nobody_has_tried_can_be_refused_on_demand(aws):
-    strict = Profile(habits=Habits(unproven="refuse"))
+    strict = HostProfile(habits=Habits(unproven="refuse"))
     body = {"prompt_cache_key": "k"}
 
     assert verdict(ask(aws, "gpt-5.6", **body)) == "accepted"
@@ -250,7 +250,7 @@ def test_the_shared_checks_speak_the_host_s_words(aws):
 
 
 def test_a_closed_host_names_the_field_that_is_too_much(aws):
-    closed = Profile(habits=Habits(closed_items=True))
+    closed = HostProfile(habits=Habits(closed_items=True))
     history = [
         {"type": "message", "role": "user", "content": "ping"},
         {

@@ -7,7 +7,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from toolstone.local import ALWAYS, Habits, Profile, Script, call, error, item
+from toolstone.local import ALWAYS, Habits, HostProfile, Script, call, error, item
 
 OBSERVED = tomllib.loads(
     (Path(__file__).parent.parent / "data" / "bedrock_observed.toml").read_text()
@@ -17,7 +17,7 @@ TOOL = {"type": "function", "name": "f", "parameters": {"type": "object"}}
 
 
 def playing(**habits):
-    return Profile(habits=Habits(**habits))
+    return HostProfile(habits=Habits(**habits))
 
 
 def events(reply):

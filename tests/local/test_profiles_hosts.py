@@ -9,7 +9,7 @@ import pytest
 
 from toolstone.bedrock.verify import Caller
 from toolstone.errors import ConfigError
-from toolstone.local import Habits, Profile, Script, serve
+from toolstone.local import Habits, HostProfile, Script, serve
 
 DATA = Path(__file__).parent.parent / "data" / "bedrock_observed.toml"
 OBSERVED = tomllib.loads(DATA.read_text())
@@ -99,7 +99,7 @@ def test_a_name_that_is_no_host_of_ours_is_misdirected():
 )
 def test_a_profile_of_a_host_that_does_not_exist_is_a_mistake(wrong):
     with pytest.raises(ConfigError):
-        Profile(**wrong)
+        HostProfile(**wrong)
 
 
 # --- paths
@@ -141,13 +141,13 @@ def test_on_mantle_the_prefix_goes_by_the_family(aws, model, prefix, status):
     ],
 )
 def test_a_wrong_prefix_has_been_answered_in_other_ways_too(aws, habit, expected):
-    with aws(Script(["pong"]), profile=Profile(habits=Habits(wrong_prefix=habit))) as mantle:
+    with aws(Script(["pong"]), profile=HostProfile(habits=Habits(wrong_prefix=habit))) as mantle:
         assert said(mantle.create(OSS)) == expected
 
 
 def test_a_wrong_prefix_may_hang_until_the_client_gives_up(aws):
     with (
-        aws(Script(["pong"]), profile=Profile(habits=Habits(wrong_prefix="hang"))) as mantle,
+        aws(Script(["pong"]), profile=HostProfile(habits=Habits(wrong_prefix="hang"))) as mantle,
         pytest.raises(httpx.ReadTimeout),
     ):
         mantle.create(OSS, timeout=0.3)
@@ -189,7 +189,7 @@ def test_the_catalogue_differs_by_region(aws, callers):
 
 
 def test_a_model_has_a_record_with_its_status_and_its_retention(aws):
-    profile = Profile(account=account(unavailable={SOL: "no agreement"}))
+    profile = HostProfile(account=account(unavailable={SOL: "no agreement"}))
     with aws(Script(["pong"]), profile=profile) as mantle:
         record = mantle.send("GET", f"/v1/models/{SOL}").json()
         other = mantle.send("GET", "/v1/models/openai.gpt-5.6-terra").json()
@@ -250,7 +250,7 @@ def test_on_mantle_a_model_that_is_not_there_says_so(aws, model, region, expecte
 
 
 def test_a_model_of_other_regions_has_also_been_refused_as_a_wrong_route(aws):
-    profile = Profile(habits=Habits(absent="wrong_route"))
+    profile = HostProfile(habits=Habits(absent="wrong_route"))
     with aws(Script(["pong"]), "mantle", "eu-central-1", profile=profile) as mantle:
         assert said(mantle.create(SOL))[:2] == (400, "validation_error")
 
@@ -326,14 +326,14 @@ def anybody(asked):
 
 @pytest.mark.parametrize("raw", [b"{", b"[]", b'{"model": 3}'])
 def test_a_body_that_is_no_request_is_refused_in_the_host_s_envelope(raw):
-    with serve(Script(["pong"]), profile=Profile(verify=anybody)) as endpoint:
+    with serve(Script(["pong"]), profile=HostProfile(verify=anybody)) as endpoint:
         reply = httpx.post(f"{endpoint.base_url}/responses", content=raw, headers=JSON)
 
     assert said(reply)[:2] == (400, "validation_error")
 
 
 def test_a_body_of_another_type_is_refused():
-    with serve(Script(["pong"]), profile=Profile(verify=anybody)) as endpoint:
+    with serve(Script(["pong"]), profile=HostProfile(verify=anybody)) as endpoint:
         reply = httpx.post(f"{endpoint.base_url}/responses", content=b"model=x")
 
     assert said(reply)[:2] == (415, "unsupported_media_type")

@@ -13,7 +13,7 @@ from toolstone.local import (
     Allowance,
     Function,
     Habits,
-    Profile,
+    HostProfile,
     Script,
     answer,
     call,
@@ -57,7 +57,7 @@ def test_a_response_is_stored_unless_told_otherwise_and_can_be_chained(aws, kind
 
 
 def test_stored_state_belongs_to_a_host_a_region_and_a_project(aws, callers):
-    profile = Profile(account=Account(projects=["proj_a"]))
+    profile = HostProfile(account=Account(projects=["proj_a"]))
     with aws(Script(["one", "two"], by="conversation"), profile=profile) as mantle:
         response_id = mantle.create(SOL).json()["id"]
         path = f"/openai/v1/responses/{response_id}"
@@ -72,14 +72,14 @@ def test_stored_state_belongs_to_a_host_a_region_and_a_project(aws, callers):
 
 
 def test_the_wording_of_what_is_lost_varies(aws):
-    with aws(profile=Profile(habits=Habits(lost="resource_not_found"))) as mantle:
+    with aws(profile=HostProfile(habits=Habits(lost="resource_not_found"))) as mantle:
         reply = mantle.create(SOL, previous_response_id="resp_nowhere")
 
     assert said(reply) == (404, None, "The requested resource could not be found")
 
 
 def test_stored_state_can_be_lost_although_it_was_there(aws):
-    profile = Profile(habits=Habits(lost_state=1))
+    profile = HostProfile(habits=Habits(lost_state=1))
     with aws(Script(["one", "two"], by="conversation"), profile=profile) as mantle:
         first = mantle.create(SOL).json()
 
@@ -90,7 +90,7 @@ def test_stored_state_can_be_lost_although_it_was_there(aws):
 
 def test_what_is_stored_ends_after_thirty_days(aws):
     clock = [datetime.now(UTC)]
-    profile = Profile(clock=lambda: clock[0], verify=lambda asked: anybody())
+    profile = HostProfile(clock=lambda: clock[0], verify=lambda asked: anybody())
     with aws(profile=profile) as mantle:
         path = f"/openai/v1/responses/{mantle.create(SOL).json()['id']}"
         clock[0] += timedelta(days=29)
@@ -150,7 +150,7 @@ def test_a_stored_item_can_be_referred_to_in_its_own_scope(aws, callers):
 
 def test_with_retention_none_nothing_is_stored_and_nothing_waits(aws):
     terra = "openai.gpt-5.6-terra"
-    with aws(profile=Profile(account=Account(retention="none"))) as mantle:
+    with aws(profile=HostProfile(account=Account(retention="none"))) as mantle:
         response = mantle.create(terra).json()
         refusals = [
             mantle.create(terra, store=True),
@@ -165,7 +165,7 @@ def test_with_retention_none_nothing_is_stored_and_nothing_waits(aws):
 
 
 def test_the_retention_mode_can_be_read_and_set(aws):
-    with aws(profile=Profile()) as mantle:
+    with aws(profile=HostProfile()) as mantle:
         assert mantle.send("GET", "/v1/data_retention").json() == {"mode": "default"}
         assert mantle.send("PUT", "/v1/data_retention", {"mode": "none"}).status_code == 200
         assert mantle.create(OSS, prefix="/v1").json()["store"] is False
@@ -267,7 +267,9 @@ def test_runtime_has_no_background_and_nothing_to_cancel(aws):
 def limited(**allowance):
     account = Account(quotas={SOL: Allowance(**allowance)})
     clock = [datetime.now(UTC)]
-    return clock, Profile(account=account, clock=lambda: clock[0], verify=lambda asked: anybody())
+    return clock, HostProfile(
+        account=account, clock=lambda: clock[0], verify=lambda asked: anybody()
+    )
 
 
 def spoken(read, wrote, cached=0):

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
         Account,
         Allowance,
         Habits,
+        HostProfile,
         LoopbackTransport,
-        Profile,
         Statement,
     )
     from toolstone.local.server import Served, run, serve
@@ -35,9 +35,9 @@ __all__ = [
     "Brain",
     "Function",
     "Habits",
+    "HostProfile",
     "LoopbackTransport",
     "Piece",
-    "Profile",
     "RefusalError",
     "Script",
     "Served",
@@ -63,7 +63,15 @@ _HOMES = {
     ),
     "toolstone.local.brains.script": ("Function", "Script"),
     "toolstone.local.profiles": (
-        *("ALWAYS", "Account", "Allowance", "Habits", "LoopbackTransport", "Profile", "Statement"),
+        *(
+            "ALWAYS",
+            "Account",
+            "Allowance",
+            "Habits",
+            "LoopbackTransport",
+            "HostProfile",
+            "Statement",
+        ),
     ),
     "toolstone.local.server": ("Served", "run", "serve"),
 }

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from starlette.applications import Starlette
     from uvicorn import Server
 
-    from toolstone.local.profiles import Profile
+    from toolstone.local.profiles import HostProfile
     from toolstone.local.profiles.observed import Kind
 
 __all__ = ["Served", "run", "serve"]
@@ -38,7 +38,7 @@ def serve(
     *,
     host: str = "127.0.0.1",
     port: int = 0,
-    profile: "Profile | Kind | None" = None,
+    profile: "HostProfile | Kind | None" = None,
 ) -> Iterator[Served]:
     """Serve a brain from a thread of this process until the block is left.
 
@@ -46,7 +46,7 @@ def serve(
         brain: What answers; it is closed at the end.
         host: A loopback address; the endpoint has no keys, so it stays on this machine.
         port: 0 takes a free one.
-        profile: Behave as `mantle`, `runtime` or `openai` does, or as a `Profile` says in full.
+        profile: Behave as `mantle`, `runtime` or `openai` does, or as a `HostProfile` says in full.
 
     Raises:
         ConfigError: The extra is missing, or the address cannot be used.
@@ -78,7 +78,7 @@ def run(
     *,
     host: str = "127.0.0.1",
     port: int = 0,
-    profile: "Profile | Kind | None" = None,
+    profile: "HostProfile | Kind | None" = None,
     ready: Callable[[str, Callable[[], None]], None] | None = None,
 ) -> None:
     """Serve a brain from this thread until a signal (Ctrl-C, SIGTERM) or `ready`'s stop ends it.
@@ -110,15 +110,15 @@ def run(
         raise ConfigError(_SILENT)
 
 
-def _profile(profile: "Profile | Kind | None") -> "Profile | None":
+def _profile(profile: "HostProfile | Kind | None") -> "HostProfile | None":
     if not isinstance(profile, str):
         return profile
-    from toolstone.local.profiles import Profile  # noqa: PLC0415  only for who plays a host
+    from toolstone.local.profiles import HostProfile  # noqa: PLC0415  only for who plays a host
 
-    return Profile(profile)
+    return HostProfile(profile)
 
 
-def _application(brain: Brain, profile: "Profile | None") -> "Starlette":
+def _application(brain: Brain, profile: "HostProfile | None") -> "Starlette":
     if profile is None:
         from toolstone.local.app import make_app  # noqa: PLC0415  it needs the extra
 
@@ -129,7 +129,7 @@ def _application(brain: Brain, profile: "Profile | None") -> "Starlette":
 
 
 def _prepare(
-    brain: Brain, host: str, port: int, profile: "Profile | None"
+    brain: Brain, host: str, port: int, profile: "HostProfile | None"
 ) -> "tuple[Server, socket.socket]":
     _check_loopback(host)
     try:
@@ -173,7 +173,7 @@ def _listen(host: str, port: int) -> socket.socket:
         raise ConfigError(f"cannot listen on {host}:{port}: {error}") from error
 
 
-def _base_url(listener: socket.socket, profile: "Profile | None") -> str:
+def _base_url(listener: socket.socket, profile: "HostProfile | None") -> str:
     host, port = listener.getsockname()[:2]
     prefix = "/openai/v1" if profile and profile.kind == "runtime" else "/v1"
     return f"http://[{host}]:{port}{prefix}" if ":" in host else f"http://{host}:{port}{prefix}"

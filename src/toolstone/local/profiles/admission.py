@@ -15,7 +15,7 @@ from toolstone.local.profiles.gone import silence
 from toolstone.local.profiles.guard import Guard, Visit
 from toolstone.local.profiles.habits import Counted, Seals
 from toolstone.local.profiles.observed import Observed
-from toolstone.local.profiles.profile import Profile
+from toolstone.local.profiles.profile import HostProfile
 from toolstone.local.profiles.quotas import Quotas, Reservation
 from toolstone.local.profiles.shelf import Room, Shelf
 from toolstone.local.request import parse_turn
@@ -65,7 +65,7 @@ class Admission:
     """
 
     def __init__(
-        self, known: Observed, profile: Profile, guard: Guard, counted: Counted, shelf: Shelf
+        self, known: Observed, profile: HostProfile, guard: Guard, counted: Counted, shelf: Shelf
     ) -> None:
         self.catalogue = Catalogue(known)
         self.retention = profile.account.retention

@@ -19,7 +19,7 @@ from toolstone.local.profiles.gone import silence, unless_gone
 from toolstone.local.profiles.guard import Guard, Visit
 from toolstone.local.profiles.habits import Counted, Manner, told_frames
 from toolstone.local.profiles.observed import observed
-from toolstone.local.profiles.profile import Profile
+from toolstone.local.profiles.profile import HostProfile
 from toolstone.local.profiles.shelf import Kept, Shelf
 from toolstone.local.response import render_response
 from toolstone.local.telling import new_id, now, tell_whole
@@ -55,7 +55,7 @@ class Creating:
         guard: Who may what.
     """
 
-    def __init__(self, brain: Brain, profile: Profile, guard: Guard) -> None:
+    def __init__(self, brain: Brain, profile: HostProfile, guard: Guard) -> None:
         self._known = observed()
         self._brain = brain
         self._habits = profile.habits

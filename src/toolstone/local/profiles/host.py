@@ -18,7 +18,7 @@ from toolstone.local.profiles.catalogue import Model
 from toolstone.local.profiles.create import Creating
 from toolstone.local.profiles.guard import Guard, Visit
 from toolstone.local.profiles.observed import Where, observed
-from toolstone.local.profiles.profile import Profile
+from toolstone.local.profiles.profile import HostProfile
 from toolstone.local.profiles.routes import Routes
 from toolstone.local.telling import new_id, now, read_bytes
 
@@ -32,7 +32,7 @@ _LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
 Handler = Callable[[Visit, Request], Awaitable[Response]]
 
 
-def make_profile_app(brain: Brain, profile: Profile) -> Starlette:
+def make_profile_app(brain: Brain, profile: HostProfile) -> Starlette:
     """Make the application that serves a brain as the profile's host does."""
     host = Host(brain, profile)
 
@@ -55,7 +55,7 @@ class Host:
         profile: What is played.
     """
 
-    def __init__(self, brain: Brain, profile: Profile) -> None:
+    def __init__(self, brain: Brain, profile: HostProfile) -> None:
         self._known = observed()
         self._brain = brain
         self._profile = profile
@@ -185,7 +185,7 @@ class Host:
         modes = self._known.data["retention"]["modes"]
         if mode not in modes:
             raise self._known.refuse("no_variant", where="mode")
-        self._creating.admission.retention = mode
+        self._creating.admission.retention = str(mode)
         return JSONResponse({"mode": mode})
 
     async def _list_projects(self, _visit: Visit, _: Request) -> Response:

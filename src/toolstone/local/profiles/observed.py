@@ -37,7 +37,9 @@ class Observed:
 
     def __init__(self, data: Mapping[str, Any]) -> None:
         self.data = data
-        self._names = [(kind, re.compile(p)) for kind in _KINDS for p in self._patterns(kind)]
+        self._names: list[tuple[Kind, re.Pattern[str]]] = [
+            (kind, re.compile(p)) for kind in _KINDS for p in self._patterns(kind)
+        ]
 
     def _patterns(self, kind: Kind) -> list[str]:
         keys = ("pattern", "fips_pattern", "china_pattern", "sovereign_pattern")
@@ -121,5 +123,5 @@ def _envelope(error: RefusalError) -> dict[str, Any]:
 @cache
 def observed() -> Observed:
     """Read the data file, once."""
-    file = resources.files(__package__).joinpath("bedrock_observed.toml")
+    file = resources.files("toolstone.local.profiles").joinpath("bedrock_observed.toml")
     return Observed(tomllib.loads(file.read_text(encoding="utf-8")))

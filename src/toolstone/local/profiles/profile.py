@@ -12,7 +12,7 @@ from toolstone.local.profiles.account import Account
 from toolstone.local.profiles.habits import Habits
 from toolstone.local.profiles.observed import Kind, Where, observed
 
-__all__ = ["Profile"]
+__all__ = ["HostProfile"]
 
 
 def _utc_now() -> dt.datetime:
@@ -20,7 +20,7 @@ def _utc_now() -> dt.datetime:
 
 
 @dataclass(frozen=True, slots=True)
-class Profile:
+class HostProfile:
     """A host to play.
 
     Whatever the profile, a request whose `Host` header is the name of one of Bedrock's hosts, or
