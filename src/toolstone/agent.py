@@ -379,7 +379,7 @@ class Agent(Rulings, Generic[Output]):
         run, ledger = await self._sessions.load_existing(str(wish.session))
         plan = await self._shop.plan(wish, run.id, stream=False)
         rig = self._shop.rig(plan, run, run.id, ledger, wish)
-        rig.purse.spend(run.used, run.requests)
+        rig.purse.spend(run.used, run.requests + run.delegated)
         return plan, rig, ledger
 
     async def _conduct(

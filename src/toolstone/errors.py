@@ -174,6 +174,9 @@ class ServiceError(ToolstoneError):
         "code",
         "retry_after",
     )
+    body: bytes = b""
+    notes: tuple[Any, ...] = ()
+    partial: Any = None
 
     def __init__(
         self,
@@ -274,6 +277,8 @@ class RunError(ToolstoneError):
 
     kind: Kind = "model"
     outcome: ClassVar[str] = "failed"
+    result: Any = None
+    session: str | None = None
     _kept = (*ToolstoneError._kept, "session")  # noqa: SLF001  a subclass extends the list
 
     def __init__(self, message: str, *, result: Any = None, session: str | None = None) -> None:
@@ -314,6 +319,7 @@ class OutputError(FailedError):
     """
 
     kind: Kind = "validation"
+    problems: tuple[str, ...] = ()
 
     def __init__(
         self,

@@ -100,6 +100,8 @@ class Workshop(Generic[Output]):
         if "strict" in parts:
             strict = parts.pop("strict")
             parts["output"] = OutputType.of(self.output.annotation, strict=strict)
+        if "budget" in parts:
+            parts["budget"] = parts["budget"] or Budget()
         if "observers" in parts:
             parts["observers"] = tuple(parts["observers"])
         made = replace(self, **parts)

@@ -1,5 +1,7 @@
 """However a run ends, its history is legal, it can be gone on with, and nothing was overdrawn."""
 
+import pickle
+
 import pytest
 from pydantic import BaseModel
 
@@ -12,8 +14,10 @@ from toolstone import (
     InputError,
     MemoryLedger,
     OutputError,
+    Price,
     Profile,
     RunCancelled,
+    ServerError,
     Settings,
     SQLiteLedger,
     StoppedError,
@@ -201,3 +205,48 @@ async def test_a_run_that_was_cancelled_before_it_began_asks_nobody():
     with pytest.raises(RunCancelled):
         await Agent(model).run("go", cancel=token)
     assert model.requests == []
+
+
+async def test_a_dearer_sub_agent_is_paid_for_at_its_own_price():
+    dear = Scripted("yes", "yes")
+    dear.name = "dear"
+    sub = Agent(dear, name="ask").as_tool(description="Ask.")
+    prices = {"scripted": Price(1, 1), "dear": Price(1_000, 1_000)}
+    model = Scripted([call("ask", request="?")] * 2, "end")
+    budget = Budget(dollars=1, prices=prices)
+
+    await Agent(model, tools=[sub], budget=budget).run("go")
+    assert dear.requests[0].settings.max_output_tokens < 1_000  # a dollar buys no more of it
+
+
+async def test_a_sub_agent_without_a_price_is_not_asked():
+    dear = Scripted("yes")
+    dear.name = "dear"
+    sub = Agent(dear, name="ask").as_tool(description="Ask.")
+    model = Scripted(call("ask", request="?"), "end")
+    budget = Budget(dollars=1, prices={"scripted": Price(1, 1)})
+
+    result = await Agent(model, tools=[sub], budget=budget).run("go")
+    assert result.calls[0].failed
+    assert dear.requests == []
+
+
+async def test_what_sub_agents_asked_stays_spent_after_a_resume():
+    asked = Scripted("yes")
+    sub = Agent(asked, name="ask").as_tool(description="Ask.")
+    model = Scripted(call("ask", request="?"), ServerError("busy"), "end")
+    agent = Agent(model, tools=[sub], budget=Budget(requests=3))
+
+    with pytest.raises(FailedError) as caught:
+        await agent.run("go")
+    with pytest.raises(StoppedError):
+        await agent.resume(caught.value.session)
+
+
+async def test_an_error_that_travelled_says_what_it_may_and_nothing_of_the_run():
+    with pytest.raises(OutputError) as caught:
+        await Agent(Scripted(*["hush"] * 3), output=Report).run("hush")
+    there = pickle.loads(pickle.dumps(caught.value))
+    assert (str(there), there.session) == (str(caught.value), caught.value.session)
+    assert (there.result, there.problems) == (None, ())
+    assert b"hush" not in pickle.dumps(caught.value)

@@ -117,8 +117,8 @@ class Purse:
         "_tokens",
         "budget",
         "charged",
+        "model",
         "parent",
-        "price",
     )
 
     def __init__(
@@ -131,7 +131,9 @@ class Purse:
     ) -> None:
         self.budget = budget
         self.parent = parent
-        self.price = _price(budget, model)
+        self.model = model
+        if parent is not None or budget.dollars is not None:
+            self._check_prices(model)
         self.charged: dict[CallKey, Usage] = {}
         """What the sub-agent of a call has spent so far."""
         self._start = now
@@ -140,6 +142,13 @@ class Purse:
         self._tokens = 0
         self._dollars = 0.0
         self._reserved = 0
+
+    def _check_prices(self, model: str) -> None:
+        """What cannot be priced is not begun."""
+        purse: Purse | None = self
+        while purse is not None:
+            purse.price_of(model)
+            purse = purse.parent
 
     @property
     def counts_tokens(self) -> bool:
@@ -161,38 +170,70 @@ class Purse:
     def output_room(self, left: Left, input_tokens: int) -> int | None:
         """How many output tokens can be paid for besides this input; None is no limit."""
         room = None if left.tokens is None else left.tokens - input_tokens
-        if left.dollars is not None and self.price is not None and self.price.output > 0:
-            after_input = left.dollars - input_tokens * self.price.input / _MILLION
-            affordable = int(after_input * _MILLION / self.price.output)
-            room = affordable if room is None else min(room, affordable)
+        purse: Purse | None = self
+        while purse is not None:
+            room = _smaller(room, purse.affordable(self.model, input_tokens))
+            purse = purse.parent
         return room
 
-    def reserve(self, input_tokens: int, output_tokens: int) -> None:
-        """Take a request's worst case out of the purse, here and above."""
+    def affordable(self, model: str, input_tokens: int) -> int | None:
+        """Output tokens of this model that this purse alone can pay for; None is no limit."""
+        price, dollars = self.price_of(model), self.budget.dollars
+        if price is None or dollars is None or not price.output > 0:
+            return None
+        after_input = dollars - self._dollars - input_tokens * price.input / _MILLION
+        return int(after_input * _MILLION / price.output)
+
+    def reserve(self, input_tokens: int, output_tokens: int, model: str | None = None) -> None:
+        """Take a request's worst case out of the purse, here and above.
+
+        Args:
+            input_tokens: Estimated.
+            output_tokens: The most that may come.
+            model: The one that is asked, if not this purse's: each purse has its own prices.
+        """
+        model = model or self.model
         self._requests += 1
         self._tokens += input_tokens + output_tokens
-        if self.price is not None:
-            self._dollars += self.price.of(Usage(input_tokens, output_tokens))
+        if self.budget.dollars is not None:
+            self._pay(model, Usage(input_tokens, output_tokens))
         if self.parent is not None:
-            self.parent.reserve(input_tokens, output_tokens)
+            self.parent.reserve(input_tokens, output_tokens, model)
 
-    def settle(self, input_tokens: int, output_tokens: int, usage: Usage) -> None:
+    def settle(
+        self, input_tokens: int, output_tokens: int, usage: Usage, model: str | None = None
+    ) -> None:
         """Put a reservation back and take what was really used."""
+        model = model or self.model
         self._tokens += usage.total_tokens - input_tokens - output_tokens
-        if self.price is not None:
-            self._dollars += self.price.of(usage)
-            self._dollars -= self.price.of(Usage(input_tokens, output_tokens))
+        if self.budget.dollars is not None:
+            self._pay(model, usage)
+            self._pay(model, Usage(-input_tokens, -output_tokens))
         if self.parent is not None:
-            self.parent.settle(input_tokens, output_tokens, usage)
+            self.parent.settle(input_tokens, output_tokens, usage, model)
 
-    def spend(self, usage: Usage, requests: int = 0) -> None:
+    def spend(self, usage: Usage, requests: int = 0, model: str | None = None) -> None:
         """Take what an earlier process, a failed attempt or a sub-agent has used."""
+        model = model or self.model
         self._requests += requests
         self._tokens += usage.total_tokens
-        if self.price is not None:
-            self._dollars += self.price.of(usage)
+        if self.budget.dollars is not None:
+            self._pay(model, usage)
         if self.parent is not None:
-            self.parent.spend(usage, requests)
+            self.parent.spend(usage, requests, model)
+
+    def _pay(self, model: str, usage: Usage) -> None:
+        price = self.price_of(model)
+        if price is not None:
+            self._dollars += price.of(usage)
+
+    def price_of(self, model: str) -> Price | None:
+        """What a model costs by this purse's own table; None where no dollars are counted.
+
+        Raises:
+            DefinitionError: The table does not have it.
+        """
+        return None if self.budget.dollars is None else _price(self.budget, model)
 
     def hold(self, seconds: float) -> None:
         """Leave out time in which a reader held the run back."""
@@ -204,9 +245,7 @@ def estimate_tokens(size: int) -> int:
     return size // BYTES_PER_TOKEN + 1
 
 
-def _price(budget: Budget, model: str) -> Price | None:
-    if budget.dollars is None:
-        return None
+def _price(budget: Budget, model: str) -> Price:
     try:
         return budget.prices[model]
     except KeyError:
@@ -221,12 +260,14 @@ def _minus(limit: int | None, spent: int) -> int | None:
 
 
 def _least(a: Left, b: Left) -> Left:
-    def least(x: Any, y: Any) -> Any:
-        return y if x is None else x if y is None else min(x, y)
-
     return Left(
-        least(a.requests, b.requests),
-        least(a.tokens, b.tokens),
-        least(a.seconds, b.seconds),
-        least(a.dollars, b.dollars),
+        _smaller(a.requests, b.requests),
+        _smaller(a.tokens, b.tokens),
+        _smaller(a.seconds, b.seconds),
+        _smaller(a.dollars, b.dollars),
     )
+
+
+def _smaller(x: Any, y: Any) -> Any:
+    """Of two limits the one that is reached first; None is none."""
+    return y if x is None else x if y is None else min(x, y)

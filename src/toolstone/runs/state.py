@@ -83,6 +83,7 @@ class Run:
         "began",
         "calls",
         "clash",
+        "delegated",
         "empties",
         "finished",
         "fresh",
@@ -120,6 +121,8 @@ class Run:
 
     def _begin(self) -> None:
         self.requests = 0
+        self.delegated = 0
+        """Requests that sub-agents made."""
         self.spent = Usage()
         self.lost = Usage()
         """Reservations of requests that were sent and never answered: perhaps billed."""
@@ -230,6 +233,7 @@ class Run:
     def _add_returned(self, fact: Returned) -> None:
         if fact.usage is not None:
             self.spent += fact.usage
+            self.delegated += fact.usage.requests
         call = self.find(fact.call)
         if call is None or call.returned is not None:
             return
