@@ -80,6 +80,10 @@ BEDROCK_KEY_SHARE: Final = 0.8  # of its life, then it is renewed
 BEDROCK_KEY_MARGIN: Final = 300.0  # renewed so long before the credentials behind it end
 BEDROCK_SKEW_SECONDS: Final = 60.0  # a clock that is off by more is corrected after a refusal
 BEDROCK_MENDS: Final = 4  # corrections of one request: prefix, id, parameters, items
+DOCTOR_CONNECT_SECONDS: Final = 5.0  # for `toolstone doctor` to reach a host
+DOCTOR_IDLE_SECONDS: Final = 20.0  # of silence, then a host is said to hang
+DOCTOR_KEY_SECONDS: Final = 300.0  # a key that ends sooner is as good as expired
+DOCTOR_SKEW_SECONDS: Final = 240.0  # a clock off by more has its signatures refused (§12.2)
 
 # The endpoint on this machine (`toolstone.local`).
 LOCAL_RESPONSES_KEPT: Final = 256  # responses that previous_response_id can go on from

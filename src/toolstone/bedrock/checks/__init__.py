@@ -1,0 +1,1 @@
+"""What `doctor` looks at, by kind: offline, asked of the host, asked of AWS."""
