@@ -95,6 +95,33 @@ def test_whatever_botocore_signs_is_let_in(key, method, path, query, body, heade
     assert verifier(asked)(asked).user == key.user
 
 
+@settings(deadline=None)
+@given(st.data())
+def test_whatever_is_changed_in_a_signed_request_it_is_refused(data):
+    asked = signed(SESSION, url=f"{URL}?a=1", headers=[("OpenAI-Project", "proj_a")])
+    pieces = {
+        "method": asked.method,
+        "target": asked.target,
+        "body": asked.body.decode(),
+        **{f"header {n}": value for n, (_, value) in enumerate(asked.headers)},
+    }
+    where = data.draw(st.sampled_from(sorted(pieces)))
+    text = pieces[where]
+    at = data.draw(st.integers(0, len(text) - 1))
+    other = data.draw(st.sampled_from("aZ0/=%").filter(lambda c: c != text[at]))
+    touched = text[:at] + other + text[at + 1 :]
+    if where.startswith("header "):
+        headers = list(asked.headers)
+        headers[int(where[7:])] = (headers[int(where[7:])][0], touched)
+        changed = dataclasses.replace(asked, headers=headers)
+    else:
+        value = touched.encode() if where == "body" else touched
+        changed = dataclasses.replace(asked, **{where: value})
+
+    with pytest.raises(VerifyError):
+        verifier(asked)(changed)
+
+
 TAMPERED = {
     "a changed body": ("signature", lambda a: dataclasses.replace(a, body=a.body + b" ")),
     "an emptied body": ("signature", lambda a: dataclasses.replace(a, body=b"")),

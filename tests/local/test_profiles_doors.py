@@ -175,6 +175,20 @@ def test_who_comes_with_a_key_needs_the_permission_to_use_keys(aws):
     assert "bedrock-mantle:CallWithBearerToken on resource: *" in message
 
 
+def test_an_organisation_can_ban_keys_of_one_type(aws, tmp_path):
+    file = tmp_path / "account.toml"
+    file.write_text("""
+        api_keys = ["ABSKknown"]
+        [[deny]]
+        actions = ["bedrock-mantle:CallWithBearerToken"]
+        bearers = ["LONG_TERM"]
+    """)
+    with aws(profile=HostProfile(account=Account.load(file))) as mantle:
+        assert mantle.create(SOL, bearer=mint()).status_code == 200
+        assert said(mantle.create(SOL, bearer="ABSKknown"))[1] == "access_denied"
+        assert mantle.create(SOL).status_code == 200
+
+
 ON_PROFILE = Statement(["bedrock:InvokeModel"], ["arn:aws:bedrock:*:*:inference-profile/*"])
 ON_PROJECT = Statement(["bedrock:InvokeModel"], ["arn:aws:bedrock:*:*:project/default"])
 

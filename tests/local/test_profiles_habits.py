@@ -7,6 +7,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from toolstone.errors import ConfigError
 from toolstone.local import ALWAYS, Habits, HostProfile, Script, call, error, item
 
 OBSERVED = tomllib.loads(
@@ -281,3 +282,20 @@ def test_what_the_script_refuses_or_breaks_goes_out_as_it_is(aws):
         path = f"/openai/v1/responses/{queued['id']}"
         statuses = [mantle.send("GET", path).json()["status"] for _ in range(20)]
         assert statuses[-1] == "failed"
+
+
+# --- as written on a command line
+
+
+def test_habits_are_read_from_words():
+    said = ["stall=2", "empty", "spelling=openai", "done=false", "skew=2.5", "closed_items"]
+
+    assert Habits.of(said) == Habits(
+        stall=2, empty=1, spelling="openai", done=False, skew=2.5, closed_items=True
+    )
+
+
+@pytest.mark.parametrize("said", ["stal=1", "stall=often", "spelling=latin", "=1"])
+def test_a_habit_that_is_none_is_named_beside_those_there_are(said):
+    with pytest.raises(ConfigError, match="failed_at_end"):
+        Habits.of([said])

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -20,17 +20,30 @@ EXAMPLE = AccessKey("AKIAIOSFODNN7EXAMPLE", "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMP
 """The credentials that AWS's documentation shows everywhere; they open nothing but this."""
 
 
+Bearer = Literal["SHORT_TERM", "LONG_TERM"]
+"""The type of a bearer key, as conditions of policies call it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Statement:
-    """Actions on resources, with `*` and `?` as in IAM."""
+    """Actions on resources, with `*` and `?` as in IAM.
+
+    Args:
+        actions: Such as `bedrock-mantle:CreateInference`.
+        resources: ARNs.
+        bearers: If any, it speaks only of callers with such a key: `SHORT_TERM`, `LONG_TERM`.
+    """
 
     actions: Sequence[str]
     resources: Sequence[str] = ("*",)
+    bearers: Sequence[Bearer] = ()
 
-    def covers(self, action: str, resource: str) -> bool:
+    def covers(self, action: str, resource: str, bearer: Bearer | None = None) -> bool:
         """Say whether it speaks of this."""
-        return any(fnmatchcase(action.lower(), each.lower()) for each in self.actions) and any(
-            fnmatchcase(resource, each) for each in self.resources
+        return (
+            any(fnmatchcase(action.lower(), each.lower()) for each in self.actions)
+            and any(fnmatchcase(resource, each) for each in self.resources)
+            and (not self.bearers or bearer in self.bearers)
         )
 
 
@@ -85,6 +98,7 @@ class Account:
             [[allow]]                                    # and [[deny]]
             actions = ["bedrock:InvokeModel"]
             resources = ["*"]
+            bearers = ["LONG_TERM"]                      # only who comes with such a key
             [quotas."openai.gpt-5.5"]
             input_tokens = 1000
             [unavailable]
@@ -103,10 +117,11 @@ class Account:
             raise ConfigError(f"{path}: {at}: {first['msg']}; see Account.load") from None
         return written.account(observed())
 
-    def may(self, action: str, resource: str) -> bool:
-        """Say whether an action is allowed on a resource."""
-        denied = any(each.covers(action, resource) for each in self.deny)
-        return not denied and any(each.covers(action, resource) for each in self.allow)
+    def may(self, action: str, resource: str, bearer: Bearer | None = None) -> bool:
+        """Say whether an action is allowed on a resource, to who comes with such a key."""
+        asked = (action, resource, bearer)
+        denied = any(each.covers(*asked) for each in self.deny)
+        return not denied and any(each.covers(*asked) for each in self.allow)
 
 
 class _Closed(BaseModel):
@@ -124,6 +139,10 @@ class _Key(_Closed):
 class _Statement(_Closed):
     actions: list[str]
     resources: list[str] = ["*"]
+    bearers: list[Bearer] = []
+
+    def statement(self) -> Statement:
+        return Statement(self.actions, self.resources, self.bearers)
 
 
 class _Quota(_Closed):
@@ -148,12 +167,12 @@ class _File(_Closed):
         if self.retention not in modes:
             raise ConfigError(f"retention = {self.retention!r}; the modes are {', '.join(modes)}")
         allow = [_managed(name, known) for name in self.managed]
-        allow += [Statement(each.actions, each.resources) for each in self.allow]
+        allow += [each.statement() for each in self.allow]
         return Account(
             keys=[AccessKey(**key.model_dump()) for key in self.keys] or [EXAMPLE],
             api_keys=[LongTermKey(key) for key in self.api_keys],
             allow=allow or [Statement(("*",))],
-            deny=[Statement(each.actions, each.resources) for each in self.deny],
+            deny=[each.statement() for each in self.deny],
             quotas={name: Allowance(**q.model_dump()) for name, q in self.quotas.items()},
             projects=self.projects,
             retention=self.retention,

@@ -6,7 +6,7 @@ from typing import Any
 
 from toolstone.bedrock.verify import Asked, Caller, Fault, VerifyError
 from toolstone.local.brain import RefusalError
-from toolstone.local.profiles.account import Account
+from toolstone.local.profiles.account import Account, Bearer
 from toolstone.local.profiles.observed import Observed, Where
 from toolstone.local.profiles.routes import Found
 
@@ -104,7 +104,7 @@ class Guard:
         """
         row = self._actions[visit.where.kind]
         whole = action if ":" in action else f"{row['service']}:{action}"
-        if not self._account.may(whole, resource):
+        if not self._account.may(whole, resource, _bearer(visit)):
             raise self.denied(visit, whole, named or resource)
 
     def denied(self, visit: Visit, action: str, resource: str) -> RefusalError:
@@ -148,3 +148,8 @@ class Guard:
         if scheme.lower() != "bearer" or not good:
             message = "Incorrect API key provided."
             raise RefusalError(401, "invalid_api_key", message, kind="invalid_request_error")
+
+
+def _bearer(visit: Visit) -> Bearer | None:
+    kinds: Mapping[str, Bearer] = {"short-term": "SHORT_TERM", "long-term": "LONG_TERM"}
+    return kinds.get(visit.caller.kind) if visit.caller else None

@@ -6,11 +6,14 @@ import hashlib
 import hmac
 import json
 import secrets
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, fields, replace
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
+from pydantic import ConfigDict, TypeAdapter, ValidationError
+
+from toolstone.errors import ConfigError
 from toolstone.local.brain import Arguments, Call, End, Item, Piece, Text, Usage
 from toolstone.local.narrate import Event
 from toolstone.local.profiles.gates import Unproven
@@ -49,6 +52,8 @@ class Habits:
         skew: Seconds that the `Date` header, and the clock that checks signatures, are ahead.
     """
 
+    __pydantic_config__: ClassVar = ConfigDict(extra="forbid")
+
     failed_at_end: int = 0
     stall: int = 0
     empty: int = 0
@@ -67,6 +72,24 @@ class Habits:
     unproven: Unproven = "accept"
     done: bool = True
     skew: float = 0.0
+
+    @classmethod
+    def of(cls, said: Iterable[str]) -> "Habits":
+        """Read habits as one writes them on a command line: `stall=1`, `spelling=openai`.
+
+        A name alone is `=1` of a habit that is counted, and yes of any other.
+
+        Raises:
+            ConfigError: There is no such habit, or it cannot be so.
+        """
+        split = [each.partition("=") for each in said]
+        try:
+            return TypeAdapter(cls).validate_python({k: v or "1" for k, _, v in split})
+        except ValidationError as error:
+            first = error.errors(include_url=False, include_input=False)[0]
+            known = ", ".join(each.name for each in fields(cls))
+            at = ".".join(str(step) for step in first["loc"])
+            raise ConfigError(f"habit {at!r}: {first['msg']}; there are {known}") from None
 
 
 class Counted:
