@@ -44,6 +44,8 @@ Tools = Iterable[Callable[..., Any] | Tool | Toolbox] | Toolbox
 AnyCall = CallKey | ToolCall | str
 """A call, its key, or the key as text such as `"3.1"`."""
 
+_KEY_CHARACTERS = 40
+
 NO_CALL = CallKey(0, 0)
 """Where a context is needed and there is no call."""
 
@@ -106,10 +108,11 @@ class Sessions:
         """
         if session is None:
             return Run(f"run-{uuid.uuid4().hex}"), self.ledger
-        if not re.fullmatch(limits.SESSION_NAME, session):
+        if not (isinstance(session, str) and re.fullmatch(limits.SESSION_NAME, session)):
+            size = f" of {len(session)} characters" if isinstance(session, str) else ""
             raise InputError(
-                f"session name of {len(session)} characters: a name is 1 to 64 letters, digits, "
-                "'_' or '-'"
+                f"session name of type {type(session).__name__!r}{size}: a name is 1 to 64 "
+                "letters, digits, '_' or '-'"
             )
         ledger = self._memory if self.ledger is None else self.ledger
         return fold(await ledger.load(session), session), ledger
@@ -210,4 +213,11 @@ def call_key(call: AnyCall) -> CallKey:
     """
     if isinstance(call, ToolCall):
         return call.key
-    return CallKey.parse(call) if isinstance(call, str) else call
+    if isinstance(call, str) and len(call) <= _KEY_CHARACTERS:
+        return CallKey.parse(call)
+    if isinstance(call, CallKey):
+        return call
+    raise InputError(
+        f"a call given as {type(call).__name__!r}: give one of result.waiting, its key, or the "
+        "key as text such as '3.1'"
+    )

@@ -126,3 +126,11 @@ async def test_a_reason_that_no_request_can_carry_is_made_visible():
     await agent.deny("s", waiting.waiting[0], "\ud800")
     await agent.resume("s")
     assert model.requests[-1].items[-1].output == "denied: \\ud800"
+
+
+@pytest.mark.parametrize("wrong", [None, 5, "3", "9" * 5_000 + ".1"])
+async def test_a_call_that_is_named_badly_is_an_input_error(wrong):
+    agent = Agent(Scripted("hi"))
+    await agent.run("go", session="s")
+    with pytest.raises(InputError, match="call"):
+        await agent.approve("s", wrong)
