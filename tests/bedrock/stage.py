@@ -4,8 +4,7 @@ from toolstone import Agent
 from toolstone.bedrock import Keys, SigV4, bedrock_model, resolve_endpoint
 from toolstone.events import Noted
 from toolstone.local import Script, serve
-from toolstone.local.profiles import Account, Habits, LoopbackTransport
-from toolstone.local.profiles import Profile as Played
+from toolstone.local.profiles import Account, Habits, HostProfile, LoopbackTransport
 from toolstone.local.profiles.account import EXAMPLE
 from toolstone.wire import Retry
 
@@ -40,7 +39,7 @@ class Stage:
     ):
         self.string, self.region = model, region
         self.endpoint = resolve_endpoint(f"{model}@{region}")
-        self.played = Played(
+        self.played = HostProfile(
             kind=self.endpoint.host,
             region=region,
             account=account or Account(),

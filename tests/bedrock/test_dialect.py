@@ -86,8 +86,8 @@ def allowed(model, host, parameter):
     [
         ("openai.gpt-oss-120b", "tool_choice", ("auto", "none")),
         ("openai.gpt-oss-120b", "temperature", None),
-        ("openai.gpt-oss-120b", "effort", ("low", "medium", "high")),
-        ("openai.gpt-5.4", "effort", ("none", "low", "medium", "high", "xhigh")),
+        ("openai.gpt-oss-120b", "effort", ("none", "low", "medium", "high", "xhigh", "max")),
+        ("xai.grok-4.6", "effort", ("none", "low", "medium", "high", "xhigh")),
         ("openai.gpt-5.6-sol", "effort", ("none", "low", "medium", "high", "xhigh", "max")),
         ("openai.gpt-6-astra", "effort", ("low", "medium", "high", "xhigh", "max")),
         ("openai.gpt-6.1-terra", "effort", ("none", "low", "medium", "high", "xhigh", "max")),

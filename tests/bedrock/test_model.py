@@ -278,3 +278,37 @@ async def test_connections_are_closed_when_told_to(peer, wire):
         async with stage.model as model:
             await Agent(model).run("hi")
         await asyncio.wait_for(stage.peer.gone.wait(), 5)
+
+
+REFUSED = [
+    ("mantle/openai.gpt-oss-120b", {"effort": "minimal"}),
+    ("mantle/openai.gpt-oss-120b", {"service_tier": "reserved"}),
+    ("mantle/openai.gpt-5.4", {"top_p": 0.5}),
+    ("mantle/openai.gpt-5.5", {"temperature": 0.2}),
+    ("mantle/openai.gpt-5.6-sol", {"top_p": 0.5, "temperature": 0.2, "effort": "minimal"}),
+    ("runtime/openai.gpt-5.6-sol", {"service_tier": "priority"}),
+    ("runtime/openai.gpt-6-astra", {"effort": "none"}),
+    ("runtime/openai.gpt-6.1-sol", {"effort": "none"}),
+    ("mantle/google.gemma-4-31b", {"extra": {"prompt_cache_options": {"ttl": "30m"}}}),
+    ("mantle/openai.gpt-5.5", {"extra": {"prompt_cache_options": {"ttl": "30m"}}}),
+    ("runtime/xai.grok-4.6", {"effort": "max"}),
+    ("mantle/openai.gpt-5.6-sol", {"max_output_tokens": 5}),
+]
+
+
+@pytest.mark.parametrize(("model", "settings"), REFUSED)
+@pytest.mark.parametrize("gated", ["learn", "drop"])
+def test_what_a_host_refuses_is_left_out_by_its_own_words_or_by_the_table(model, settings, gated):
+    """The hosts' refusals were transcribed apart from the table: each is a check of the other."""
+    ledger = MemoryLedger()
+    region = "us-west-2" if "grok" in model or "astra" in model else "us-east-1"
+    with Stage(["hello"], f"bedrock-{model}", region=region) as stage:
+        agent = stage.agent(
+            model=stage.model(gated=gated), settings=Settings(**settings), ledger=ledger
+        )
+        assert agent.run_sync("hi", session="s").output == "hello"
+    notes = whats(asyncio.run(notes_of(ledger)))
+    names = [n for n in settings if n != "max_output_tokens"]
+    asked_again = len(names) if gated == "learn" else 0
+    assert notes.count("attempt") == notes.count("mended") == asked_again
+    assert notes.count("dropped_parameter") == len(names) - asked_again
