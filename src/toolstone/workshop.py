@@ -24,7 +24,7 @@ from toolstone.tools.context import CancelToken, ToolContext
 from toolstone.tools.toolbox import Toolbox
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from toolstone.items import Item
     from toolstone.ports import Ledger, Observer
@@ -74,7 +74,7 @@ class Workshop(Generic[Output]):
     fatal: tuple[type[BaseException], ...] = ()
     model: Model | None = field(init=False, default=None)
     """The model once it was needed: a string is resolved at the first run."""
-    _offers: dict[tuple[int, ...], Offer] = field(init=False, default_factory=dict)
+    _offers: dict[tuple[Any, ...], Offer] = field(init=False, default_factory=dict)
 
     def __post_init__(self) -> None:
         if isinstance(self.given, str):
@@ -119,13 +119,15 @@ class Workshop(Generic[Output]):
         profile = getattr(model, "profile", _PLAIN)
         final = self.output.tool is not None and profile.output == "tool"
         toolbox = self.toolbox if wish.tools is None else Toolbox(wish.tools)
-        offer = self._offer(toolbox, final=final)
+        settings = self.settings | wish.settings
+        allowed = _allowed(settings.tool_choice)
+        offer = self._offer(toolbox, final, allowed)
         return Plan(
             model=model,
             output=self.output,
-            offer=lambda: offer if toolbox.fixed else self._offer(toolbox, final=final),
+            offer=lambda: offer if toolbox.fixed else self._offer(toolbox, final, allowed),
             instructions=await self._instruct(run_id, wish),
-            settings=self.settings | wish.settings,
+            settings=settings,
             budget=wish.budget or self.budget,
             profile=profile,
             name=self.model_name,
@@ -173,10 +175,13 @@ class Workshop(Generic[Output]):
             self.model = self.model or model  # of two at once the first one stays
         return self.model
 
-    def _offer(self, toolbox: Toolbox, *, final: bool) -> Offer:
-        """The tools of this turn; the same object as long as they are the same."""
+    def _offer(self, toolbox: Toolbox, final: bool, allowed: frozenset[str] | None) -> Offer:
+        """The tools of this turn; the same object as long as they are the same.
+
+        What `tool_choice` leaves out is told to the model all the same, and never run.
+        """
         tools = toolbox.offered()
-        key = (final, *map(id, tools))
+        key = (final, allowed, *map(id, tools))
         found = self._offers.get(key)
         if found is None:
             if len(self._offers) >= _OFFERS:
@@ -189,6 +194,16 @@ class Workshop(Generic[Output]):
                         "answer of this endpoint; rename yours"
                     )
                 specs = (*specs, self.output.tool)
-            found = Offer({tool.name: tool for tool in tools}, specs, tools)
+            callable_ = {t.name: t for t in tools if allowed is None or t.name in allowed}
+            found = Offer(callable_, specs, tools)
             self._offers[key] = found
         return found
+
+
+def _allowed(choice: str | Mapping[str, Any] | None) -> frozenset[str] | None:
+    """The names that `tool_choice` lets the model call; None if it says nothing of them."""
+    if choice == "none":
+        return frozenset()
+    if isinstance(choice, dict) and choice.get("type") == "allowed_tools":
+        return frozenset(str(one.get("name")) for one in choice.get("tools", ()))
+    return None

@@ -250,3 +250,25 @@ async def test_an_error_that_travelled_says_what_it_may_and_nothing_of_the_run()
     assert (str(there), there.session) == (str(caught.value), caught.value.session)
     assert (there.result, there.problems) == (None, ())
     assert b"hush" not in pickle.dumps(caught.value)
+
+
+@pytest.mark.parametrize(
+    "choice",
+    ["none", {"type": "allowed_tools", "mode": "auto", "tools": [{"name": "safe"}]}],
+)
+async def test_a_tool_that_the_choice_leaves_out_is_never_run(choice):
+    ran = []
+
+    @tool
+    def danger() -> None:
+        ran.append(1)
+
+    @tool
+    def safe() -> None: ...
+
+    model = Scripted(call("danger"), "end")
+    agent = Agent(model, tools=[danger, safe], settings=Settings(tool_choice=choice))
+    result = await agent.run("go")
+    assert ran == []
+    assert "no tool named 'danger'" in result.calls[0].output
+    assert len(model.requests[0].tools) == 2
