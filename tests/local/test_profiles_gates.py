@@ -190,6 +190,12 @@ def test_web_search_has_its_models_and_regions(aws):
         assert "'web_search'" in verdict(mantle.create("google.gemma-4-31b", tools=search))
 
 
+def test_a_search_may_not_choose_what_it_finds(aws):
+    search = {"type": "web_search", "search_content_types": ["text"]}
+
+    assert "'tools[0].search_content_types'" in verdict(ask(aws, "gpt-5.6", tools=[search]))
+
+
 def test_mcp_goes_by_connector_and_nothing_of_it_is_checked(aws):
     bogus = {
         "type": "mcp",
@@ -224,6 +230,18 @@ def test_images_are_for_those_who_see(aws, family):
     reply = ask(aws, family, input=[message])
 
     assert (verdict(reply) == "accepted") == (family != "gpt-oss")
+
+
+DOT = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
+
+
+@pytest.mark.parametrize(("data", "good"), [(DOT, False), ("AA==", True), ("not base64", True)])
+def test_an_image_of_one_pixel_is_no_image(aws, data, good):
+    part = {"type": "input_image", "image_url": f"data:image/png;base64,{data}"}
+    message = {"type": "message", "role": "user", "content": [part]}
+    reply = ask(aws, "gpt-5.6", input=[message])
+
+    assert verdict(reply) == ("accepted" if good else "Invalid or unsupported image format")
 
 
 def test_an_overflowing_prompt_names_both_numbers(aws):

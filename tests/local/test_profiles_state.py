@@ -88,6 +88,16 @@ def test_stored_state_can_be_lost_although_it_was_there(aws):
         assert again.status_code == 200
 
 
+def test_a_global_id_may_be_served_and_stored_elsewhere(aws):
+    profile = HostProfile(habits=Habits(roaming=2))
+    with aws(Script(["one", "two"], by="conversation"), "runtime", profile=profile) as runtime:
+        narrow = runtime.create(RUNTIME_SOL).json()["id"]
+        wide = runtime.create("global.openai.gpt-5.6-sol").json()["id"]
+
+        assert runtime.create(RUNTIME_SOL, previous_response_id=narrow).status_code == 200
+        assert said(runtime.create(RUNTIME_SOL, previous_response_id=wide)) == LOST
+
+
 def test_what_is_stored_ends_after_thirty_days(aws):
     clock = [datetime.now(UTC)]
     profile = HostProfile(clock=lambda: clock[0], verify=lambda asked: anybody())

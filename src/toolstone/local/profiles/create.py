@@ -20,7 +20,7 @@ from toolstone.local.profiles.guard import Guard, Visit
 from toolstone.local.profiles.habits import Counted, Manner, told_frames
 from toolstone.local.profiles.observed import observed
 from toolstone.local.profiles.profile import HostProfile
-from toolstone.local.profiles.shelf import Kept, Shelf
+from toolstone.local.profiles.shelf import Kept, Scope, Shelf
 from toolstone.local.response import render_response
 from toolstone.local.telling import new_id, now, tell_whole
 
@@ -40,6 +40,7 @@ class _Job:
     admitted: Admitted
     narration: Narration
     manner: Manner
+    scope: Scope
 
     @property
     def response(self) -> dict[str, Any]:
@@ -113,7 +114,7 @@ class Creating:
         """Answer one create request, as JSON, as a stream, or in the background."""
         admitted = await self.admission.admit(visit, request)
         narration = Narration(self._skeleton(admitted), new_id=new_id, clock=now)
-        job = _Job(admitted, narration, self._manner(admitted))
+        job = _Job(admitted, narration, self._manner(admitted), self._scope(admitted))
         mantle = visit.where.kind == "mantle"
         headers = dict(admitted.reservation.headers) if mantle else {}
         if admitted.background and not admitted.streamed:
@@ -175,6 +176,12 @@ class Creating:
         if admitted.visit.where.kind != "openai":
             response["billing"] = self._known.data["response"]["extra"]["billing"]
         return response
+
+    def _scope(self, admitted: Admitted) -> Scope:
+        """Where the response will be stored: not here, if another region serves it."""
+        kind, region, project = admitted.visit.scope
+        roams = admitted.model.id.startswith(self._known.data["roaming"]["prefix"])
+        return kind, f"not {region}" if roams and self._counted.take("roaming") else region, project
 
     def _manner(self, admitted: Admitted) -> Manner:
         if admitted.visit.where.kind == "openai":
@@ -266,7 +273,7 @@ class Creating:
     def _keep(self, job: _Job) -> None:
         output = list(job.response["output"])  # it may still grow
         items = [*job.admitted.turn.items, *output]
-        self._shelf.put(job.admitted.visit.scope, {**job.response, "output": output}, items)
+        self._shelf.put(job.scope, {**job.response, "output": output}, items)
 
     def _settle(self, job: _Job) -> None:
         usage = job.response["usage"] or {}

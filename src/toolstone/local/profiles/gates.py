@@ -1,5 +1,6 @@
 """What a host refuses, ignores or lets pass in a request, by model family. Pure."""
 
+import base64
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -12,6 +13,8 @@ __all__ = ["Gates", "Unproven"]
 Unproven = Literal["accept", "refuse"]
 """What becomes of a value that nobody has tried: the page has a dash there."""
 
+_ONE_BY_ONE = bytes([0, 0, 0, 1]) * 2
+"""Width and height, where a PNG has them."""
 _DOCUMENTED = {
     "message": {"type", "role", "content", "phase", "id"},
     "function_call": {"type", "id", "call_id", "name", "arguments"},
@@ -156,6 +159,9 @@ class Gates:
                 )
             elif kind == "web_search" and not self._searches(search):
                 yield self.known.refuse(search["error"])
+            elif kind == "web_search" and (given := set(tool) & set(search["refused_fields"])):
+                param = f"tools[{index}].{min(given)}"
+                yield self.known.refuse("unsupported_parameter", param=param)
             elif kind == "mcp" and "server_url" in tool:
                 yield self.known.refuse("no_variant", where=f"tools[{index}]")
 
@@ -172,8 +178,11 @@ class Gates:
             if self.closed_items and documented and (extra := sorted(item.keys() - documented)):
                 where = f"input[{index}]"
                 yield self.known.refuse("unknown_field", where=where, value=extra[0])
-            if image.get("outcome") == "refused" and _holds_image(item):
-                yield self.known.refuse(image["error"], where=f"input[{index}].content")
+            for picture in _images(item):
+                if image.get("outcome") == "refused":
+                    yield self.known.refuse(image["error"], where=f"input[{index}].content")
+                if _is_dot(picture):
+                    yield self.known.refuse("invalid_image", param=f"input[{index}].content")
 
 
 def _inner(body: Mapping[str, Any], key: str) -> Mapping[str, Any]:
@@ -187,8 +196,17 @@ def _list(body: Mapping[str, Any], key: str) -> Sequence[Any]:
     return value if isinstance(value, list) else ()
 
 
-def _holds_image(item: Mapping[str, Any]) -> bool:
+def _images(item: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     parts = item.get("content") or item.get("output")
-    return isinstance(parts, list) and any(
-        isinstance(part, dict) and part.get("type") == "input_image" for part in parts
-    )
+    said = parts if isinstance(parts, list) else []
+    return [p for p in said if isinstance(p, dict) and p.get("type") == "input_image"]
+
+
+def _is_dot(picture: Mapping[str, Any]) -> bool:
+    """Say whether an image is a PNG of one pixel, which is too small to be taken."""
+    kind, _, data = str(picture.get("image_url")).partition(";base64,")
+    try:
+        size = base64.b64decode(data)[16:24]
+    except ValueError:
+        return False
+    return kind == "data:image/png" and size == _ONE_BY_ONE

@@ -41,6 +41,7 @@ class Habits:
         trailing_junk: Characters after the JSON of arguments.
         hidden_tools: An `mcp_call` that nobody declared (gpt-oss alone does this).
         reasoning: An item of reasoning first, told by deltas.
+        roaming: A response of a `global.` id that is stored where another region served it.
         lost_state: 404 for a `previous_response_id` that is stored all the same.
         spelling: What the deltas of reasoning are called.
         lost: The wording of 404 for lost state.
@@ -63,6 +64,7 @@ class Habits:
     trailing_junk: int = 0
     hidden_tools: int = 0
     reasoning: int = 0
+    roaming: int = 0
     lost_state: int = 0
     spelling: Literal["open_responses", "openai"] = "open_responses"
     lost: Literal["response_not_found", "resource_not_found"] = "response_not_found"

@@ -7,7 +7,7 @@ from typing import Any
 
 from toolstone.local.store import Store
 
-__all__ = ["Kept", "Room", "Shelf"]
+__all__ = ["Kept", "Room", "Scope", "Shelf"]
 
 Items = Sequence[Mapping[str, Any]]
 Scope = tuple[str, str, str]
