@@ -504,9 +504,13 @@ def test_no_secret_is_shown_pickled_or_copied():
                 way(one)
 
 
-async def test_nothing_secret_is_logged_at_any_level(caplog):
+async def test_nothing_secret_is_logged_at_any_level(caplog, monkeypatch):
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIDENV")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", SESSION.secret_key)
+    monkeypatch.setenv("AWS_SESSION_TOKEN", SESSION.token)
     with caplog.at_level(1):
         logging.getLogger("botocore").setLevel(1)
+        await ask(SigV4("us-west-2", "bedrock"))
         await ask(SigV4("us-west-2", "bedrock", credentials=SESSION))
         await ask(MintedKey("us-west-2", credentials=SESSION))
     logging.getLogger("botocore").setLevel(logging.NOTSET)

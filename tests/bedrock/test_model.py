@@ -26,6 +26,7 @@ from toolstone_bedrock_stage import (
 from toolstone import Agent, Settings, tool, user
 from toolstone.bedrock import (
     MintedKey,
+    SigV4,
     Wishes,
     bedrock_model,
 )
@@ -38,11 +39,14 @@ from toolstone.ledgers.memory import MemoryLedger
 from toolstone.local import call
 from toolstone.ports import Request
 
+RUNTIME = "bedrock-runtime/openai.gpt-5.6-terra"
+
 
 @pytest.mark.parametrize("region", SEED_REGIONS)
+@pytest.mark.parametrize("model", [OSS, RUNTIME], ids=["mantle", "runtime"])
 @pytest.mark.parametrize("streamed", [False, True], ids=["plain", "streamed"])
-def test_a_whole_agent_runs_in_every_seed_region_with_a_real_signature(region, streamed):
-    with Stage([call("weather", city="Paris"), "It is sunny."], region=region) as stage:
+def test_a_whole_agent_runs_in_every_seed_region_with_a_real_signature(region, model, streamed):
+    with Stage([call("weather", city="Paris"), "It is sunny."], model, region=region) as stage:
         agent = stage.agent(settings=Settings(stream=streamed))
         result = agent.run_sync("Weather in Paris?")
     assert (result.output, [c.name for c in result.calls]) == ("It is sunny.", ["weather"])
@@ -312,3 +316,9 @@ def test_what_a_host_refuses_is_left_out_by_its_own_words_or_by_the_table(model,
     asked_again = len(names) if gated == "learn" else 0
     assert notes.count("attempt") == notes.count("mended") == asked_again
     assert notes.count("dropped_parameter") == len(names) - asked_again
+
+
+def test_the_ways_to_use_aws_credentials_are_said_in_a_word():
+    minted = bedrock_model(f"{OSS}@us-east-1", auth="minted", profile="work")
+    signed = bedrock_model(f"{OSS}@us-east-1")
+    assert (type(minted.auth.auth), type(signed.auth.auth)) == (MintedKey, SigV4)

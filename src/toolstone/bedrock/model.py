@@ -49,7 +49,8 @@ def bedrock_model(
     region: str | None = None,
     endpoint: str | None = None,
     api_key: str | Callable[[], str | Awaitable[str]] | None = None,
-    auth: Auth | None = None,
+    auth: Auth | Literal["sigv4", "minted"] = "sigv4",
+    profile: str | None = None,
     wishes: Wishes = _NO_WISHES,
     dialect: Dialect | None = None,
     gated: Gated = "learn",
@@ -64,8 +65,10 @@ def bedrock_model(
         region: The region; else `AWS_REGION`, `AWS_DEFAULT_REGION`.
         endpoint: An origin of your own; credentials go there alone.
         api_key: A Bedrock API key, or a function that returns one.
-        auth: Who asks, in any other way: `SigV4(...)`, `MintedKey(...)`. Without both:
-            `AWS_BEARER_TOKEN_BEDROCK`, then the AWS credential chain.
+        auth: Who asks, in any other way: `SigV4(...)`, `MintedKey(...)`. A word says what is made
+            of the AWS credential chain's credentials: `sigv4` signs, `minted` makes a short-term
+            key. Without key or object, `AWS_BEARER_TOKEN_BEDROCK` comes before the chain.
+        profile: The AWS profile that the chain takes; then the environment's key does not count.
         wishes: What the endpoint should be able to do; they help to choose the host.
         dialect: What is known of Bedrock; the table that comes with toolstone unless given.
         gated: What becomes of a parameter that the endpoint refuses: see `Gated`.
@@ -82,7 +85,10 @@ def bedrock_model(
     found = resolve_endpoint(
         model, region=region, endpoint=endpoint, wishes=wishes, dialect=dialect
     )
-    chosen = choose_auth(found, api_key=api_key, auth=auth)
+    if isinstance(auth, str):
+        chosen = choose_auth(found, api_key=api_key, sign=auth, profile=profile)
+    else:
+        chosen = choose_auth(found, api_key=api_key, auth=auth, profile=profile)
     return BedrockModel(
         found, chosen, dialect=dialect, gated=gated, reasoning=reasoning, name=model, **client
     )
