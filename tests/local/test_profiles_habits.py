@@ -9,6 +9,7 @@ import pytest
 
 from toolstone.errors import ConfigError
 from toolstone.local import ALWAYS, Habits, HostProfile, Script, call, error, item
+from toolstone.local.brain import Text
 
 OBSERVED = tomllib.loads(
     (Path(__file__).parent.parent / "data" / "bedrock_observed.toml").read_text()
@@ -282,6 +283,22 @@ def test_what_the_script_refuses_or_breaks_goes_out_as_it_is(aws):
         path = f"/openai/v1/responses/{queued['id']}"
         statuses = [mantle.send("GET", path).json()["status"] for _ in range(20)]
         assert statuses[-1] == "failed"
+
+
+def test_a_brain_that_stops_without_an_end_has_failed(aws):
+    class Breathless:
+        models = ()
+
+        async def answer(self, turn):
+            yield Text("and th")
+
+        async def close(self):
+            pass
+
+    with aws(Breathless()) as mantle:
+        response = mantle.create(SOL).json()
+
+    assert (response["status"], response["error"]["code"]) == ("failed", "server_error")
 
 
 # --- as written on a command line
