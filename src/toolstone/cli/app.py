@@ -161,6 +161,88 @@ class BrainName(StrEnum):
     llama = "llama"
 
 
+class ProfileName(StrEnum):
+    """The hosts that an endpoint can behave as."""
+
+    mantle = "mantle"
+    runtime = "runtime"
+    openai = "openai"
+
+
+class BedrockHost(StrEnum):
+    """The hosts that list models."""
+
+    mantle = "mantle"
+    runtime = "runtime"
+
+
+Region = Annotated[str | None, typer.Option(help="An AWS region; else AWS_REGION.")]
+
+
+@app.command()
+def doctor(
+    model: Annotated[
+        str | None,
+        typer.Argument(help="A model string; else TOOLSTONE_MODEL, or a model of Bedrock's."),
+    ] = None,
+    *,
+    region: Region = None,
+    deep: Annotated[
+        bool, typer.Option("--deep", help="Also probe streams, calls, schemas, stored responses.")
+    ] = False,
+    offline: Annotated[bool, typer.Option("--offline", help="Ask nobody.")] = False,
+    aws: Annotated[
+        bool | None,
+        typer.Option(help="Ask STS, Service Quotas and the service API; by the endpoint."),
+    ] = None,
+    as_json: AsJSON = False,
+    debug: Debug = False,
+) -> None:
+    """Find out why a model on Bedrock does not answer, and what to do about it."""
+    from toolstone.cli.doctor import see_doctor, usual_model  # noqa: PLC0415  only this command
+
+    with reported(debug=debug):
+        code = see_doctor(
+            model or usual_model(),
+            region=region,
+            deep=deep,
+            offline=offline,
+            aws=aws,
+            as_json=as_json,
+        )
+        raise typer.Exit(code)
+
+
+@app.command()
+def models(
+    *,
+    region: Region = None,
+    all_regions: Annotated[
+        bool, typer.Option("--all-regions", help="Every region that has the host.")
+    ] = False,
+    host: Annotated[
+        BedrockHost, typer.Option(help="Whose; runtime's through boto3.")
+    ] = BedrockHost.mantle,
+    responses: Annotated[
+        bool, typer.Option("--responses", help="Only those with the Responses API.")
+    ] = False,
+    as_json: AsJSON = False,
+    debug: Debug = False,
+) -> None:
+    """List the models that Bedrock has in a region."""
+    from toolstone.cli.models import see_models  # noqa: PLC0415  each command loads what it needs
+
+    with reported(debug=debug):
+        code = see_models(
+            host.value,
+            region=region,
+            all_regions=all_regions,
+            responses=responses,
+            as_json=as_json,
+        )
+        raise typer.Exit(code)
+
+
 @app.command()
 def serve(
     script: Annotated[
@@ -171,17 +253,26 @@ def serve(
     model: Annotated[
         Path | None, typer.Option(help="Any other model, for --brain llama: FILE.gguf")
     ] = None,
+    profile: Annotated[
+        ProfileName | None, typer.Option(help="Behave as this host does; the region is --region.")
+    ] = None,
+    region: Annotated[str | None, typer.Option(help="Of the profile; us-east-1.")] = None,
+    policy: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE.toml", help="Of the profile: keys, IAM policies, quotas."),
+    ] = None,
     host: Annotated[str, typer.Option(help="A loopback address.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="0 takes a free one.")] = 0,
     as_json: AsJSON = False,
     debug: Debug = False,
 ) -> None:
-    """Serve the Responses API on this machine."""
-    from toolstone.cli.serving import open_brain, serve_until_stopped  # noqa: PLC0415
+    """Serve the Responses API on this machine, plain or as one of Bedrock's hosts."""
+    from toolstone.cli.serving import choose_profile, open_brain, serve_until_stopped  # noqa: PLC0415
 
     with reported(debug=debug):
+        played = choose_profile(profile.value if profile else None, region, policy)
         opened = open_brain(brain.value, script, model)
-        serve_until_stopped(opened, host=host, port=port, as_json=as_json)
+        serve_until_stopped(opened, host=host, port=port, profile=played, as_json=as_json)
 
 
 @app.command()

@@ -194,7 +194,7 @@ def credentials(case: Case) -> Finding:
     if case.auth_problem:
         return failed(name, case.auth_problem, THREE_WAYS)
     if case.endpoint is None:
-        if looks_like_bedrock_key(secret) and case.url:
+        if looks_like_bedrock_key(secret) and case.url and not case.problem:
             where = urlsplit(case.url).hostname
             seen = f"a Bedrock API key would go to {where}, which is not Amazon Bedrock"
             return failed(name, seen, f"it is not sent there: {_BEDROCK}{_MANTLE}")
@@ -223,6 +223,8 @@ def key(case: Case) -> Finding:
             f"a long-term key of {len(case.key)} characters",
             "AWS calls these suitable for exploration alone; take short-term keys or credentials",
         )
+    if case.key.startswith("sk-"):
+        return skipped(name, "it is OpenAI's; see 'credentials'")
     if not case.key.startswith("bedrock-api-key-"):
         seen = f"a key of {len(case.key)} characters that does not look like Bedrock's"
         return warned(name, seen, "Bedrock's begin with 'ABSK' or 'bedrock-api-key-'")
