@@ -53,6 +53,11 @@ PURE = [
     "wire/sse.py",
     "wire/retry_after.py",
     "bedrock/dialect.py",
+    "bedrock/endpoint.py",
+    "bedrock/names.py",
+    "bedrock/gating.py",
+    "bedrock/effects.py",
+    "bedrock/mending.py",
 ]
 LAZY = {"httpx", "jsonschema", "tenacity", "sqlite3", "boto3", "botocore", "aiohttp", "starlette",
         "uvicorn", "xllamacpp", "typer", "rich"}  # fmt: skip

@@ -76,6 +76,8 @@ def test_other_kinds_of_calls_are_told_apart_too():
 def test_a_name_that_is_taken_is_not_given_again():
     history = [call("c"), output("c"), call("c_r2"), output("c_r2"), call("c"), output("c")]
     assert ids(Sender(replays=True).prepare(history))[-2:] == ["c_r3", "c_r3"]
+    later = [call("c"), output("c"), call("c"), output("c"), call("c_r2"), output("c_r2")]
+    assert ids(Sender(replays=True).prepare(later))[-2:] == ["c_r2_r2", "c_r2_r2"]
 
 
 ROUNDS = st.lists(
@@ -164,5 +166,20 @@ def test_what_was_made_is_kept_within_bounds(monkeypatch):
     monkeypatch.setattr("toolstone.bedrock.history._KEPT", 2)
     history = [item for _ in range(9) for item in (call("c"), output("c"))]
     sender = Sender(replays=True)
-    assert len(set(ids(sender.prepare(history)))) == 9
-    assert len(sender._made) <= 2
+    for n in range(9):
+        assert len(set(ids(sender.prepare([user(f"run {n}"), *history])))) == 9
+    assert len(sender._known) <= 2
+
+
+def test_histories_with_one_beginning_do_not_disturb_each_other():
+    begun = [user("hi"), call("c"), output("c")]
+    left, right = [*begun, call("c", "left"), output("c")], [*begun, call("d"), output("d")]
+    sender = Sender(replays=True)
+    for _ in range(3):
+        assert ids(sender.prepare(left)) == ["c", "c", "c_r2", "c_r2"]
+        assert ids(sender.prepare(right)) == ["c", "c", "d", "d"]
+        assert ids(sender.prepare(begun)) == ["c", "c"]
+
+
+def test_nothing_of_nothing_is_nothing():
+    assert Sender(replays=True).prepare(()) == ()

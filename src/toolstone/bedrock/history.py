@@ -1,19 +1,22 @@
-"""The history as a Bedrock host takes it: calls told apart, reasoning and extras left out. Pure.
+"""The history as a Bedrock host takes it: calls told apart, reasoning and extras left out.
 
 What is stored never changes; what is sent does, and the same each time. Bedrock's mantle host
 numbers calls anew in every response (`call_0`, …), so that a history of several responses holds
 one id twice: the first keeps its id, each later one gets `ID_r2`, `ID_r3` …, with its output.
+A history grows at its end, so the names already given stay, and a turn costs what is new in it.
 """
 
 from __future__ import annotations
 
+import threading
+from operator import is_ as _same
 from typing import TYPE_CHECKING, Any, Final
 
 from toolstone import limits
-from toolstone.items import Reasoning, parse_item
+from toolstone.items import FunctionCall, FunctionCallOutput, Reasoning, parse_item
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Iterable, Sequence
 
     from toolstone.items import Item
 
@@ -21,7 +24,8 @@ __all__ = ["Sender", "fingerprint"]
 
 JSON = dict[str, Any]
 
-_KEPT: Final = 4096
+_KEPT: Final = 16
+"""Histories of runs side by side whose beginnings are not gone through again."""
 _SHAPES: Final[dict[str, tuple[str, ...]]] = {
     "message": ("type", "role", "content"),
     "function_call": ("type", "call_id", "name", "arguments"),
@@ -35,19 +39,20 @@ _PARTS: Final[dict[str, tuple[str, ...]]] = {
 
 
 class Sender:
-    """Makes what is sent of what is stored; an item that changes is made once.
+    """Makes what is sent of what is stored; safe to share between threads.
 
     Args:
         replays: Whether encrypted reasoning is sent back at all.
     """
 
-    __slots__ = ("_made", "foreign", "replays")
+    __slots__ = ("_known", "_lock", "foreign", "replays")
 
     def __init__(self, *, replays: bool) -> None:
         self.replays = replays
         self.foreign: set[int] = set()
         """Fingerprints of reasoning that this endpoint has refused."""
-        self._made: dict[tuple[int, str], tuple[Item, Item]] = {}
+        self._known: dict[tuple[int, bool], _History] = {}
+        self._lock = threading.Lock()
 
     def prepare(self, items: Sequence[Item], *, plain: bool = False) -> Sequence[Item]:
         """The items as they are sent; the very same sequence if nothing changes.
@@ -56,75 +61,100 @@ class Sender:
             items: As they are stored.
             plain: Leave out every field that the documented input does not have.
         """
-        if any(type(item) is Reasoning for item in items):
-            items = [item for item in items if type(item) is not Reasoning or self._sends(item)]
-        items = self._told_apart(items)
-        return [self._changed(item, "plain", _plain) for item in items] if plain else items
+        if not items:
+            return items
+        with self._lock:
+            known = self._history(items, plain=plain)
+            known.extend(items[len(known.items) :], self)
+            return list(known.sent) if known.changed else items
 
     def refuse(self, items: Sequence[Item]) -> int:
         """Never send the reasoning in these items again; how many were not refused before."""
         found = {fingerprint(item) for item in items if type(item) is Reasoning}
-        fresh = {one for one in found if one not in self.foreign} if self.replays else set()
-        self.foreign |= fresh
+        fresh = found - self.foreign if self.replays else set()
+        with self._lock:
+            self.foreign |= fresh
+            if fresh:
+                self._known.clear()
         return len(fresh)
 
-    def _sends(self, item: Item) -> bool:
-        return (
+    def sends(self, item: Item) -> bool:
+        """Whether an item goes back at all."""
+        return type(item) is not Reasoning or (
             self.replays
             and bool(item.raw.get("encrypted_content"))
             and fingerprint(item) not in self.foreign
         )
 
-    def _told_apart(self, items: Sequence[Item]) -> Sequence[Item]:
-        calls = [item.raw["call_id"] for item in items if _is_call(item)]
-        taken = set(calls)
-        if len(taken) == len(calls):
-            return items
-        count: dict[str, int] = {}
-        names: dict[str, str] = {}
-        sent: list[Item] = []
+    def _history(self, items: Sequence[Item], *, plain: bool) -> _History:
+        key = (id(items[0]), plain)
+        known = self._known.get(key)
+        if known is not None and known.begins(items):
+            return known
+        if len(self._known) >= _KEPT:
+            self._known.pop(next(iter(self._known)))
+        fresh = self._known[key] = _History(plain=plain)
+        return fresh
+
+
+class _History:
+    """One history as far as it was gone through."""
+
+    __slots__ = ("_count", "_names", "_plain", "_taken", "changed", "items", "sent")
+
+    def __init__(self, *, plain: bool) -> None:
+        self.items: list[Item] = []
+        self.sent: list[Item] = []
+        self.changed = plain
+        self._plain = plain
+        self._count: dict[str, int] = {}
+        self._names: dict[str, str] = {}
+        """What the latest call of each id is called."""
+        self._taken: set[str] = set()
+
+    def begins(self, items: Sequence[Item]) -> bool:
+        """Whether these items begin with the very items that are known."""
+        known = self.items
+        return len(items) >= len(known) and all(map(_same, known, items))
+
+    def extend(self, items: Iterable[Item], sender: Sender) -> None:
+        """Go through what is new."""
         for item in items:
-            wire = str(item.raw.get("call_id"))
-            if _is_call(item):
-                count[wire] = count.get(wire, 0) + 1
-                names[wire] = wire if count[wire] == 1 else _name(wire, count[wire], taken)
-            name = names.get(wire, wire)
-            sent.append(item if name == wire else self._renamed(item, name))
-        return sent
+            self.items.append(item)
+            if not sender.sends(item):
+                self.changed = True
+                continue
+            kind = type(item)
+            wire = item.raw.get("call_id")
+            name = wire
+            if isinstance(wire, str):
+                output = kind is FunctionCallOutput or item.type.endswith("_output")
+                call = kind is FunctionCall or not output
+                name = self._call(wire) if call else self._names.get(wire, wire)
+            self.sent.append(self._made(item, wire, name))
 
-    def _renamed(self, item: Item, name: str) -> Item:
-        return self._changed(item, f"call {name}", lambda raw: {**raw, "call_id": name})
+    def _call(self, wire: str) -> str:
+        number = self._count[wire] = self._count.get(wire, 0) + 1
+        name = wire
+        while name in self._taken:
+            end = f"_r{max(number, 2)}"
+            name = f"{wire[: limits.CALL_ID_CHARACTERS - len(end)]}{end}"
+            number += 1
+        self._taken.add(name)
+        self._names[wire] = name
+        return name
 
-    def _changed(self, item: Item, how: str, change: Callable[[JSON], JSON]) -> Item:
-        key = (id(item), how)
-        kept = self._made.get(key)
-        if kept is not None and kept[0] is item:
-            return kept[1]
-        made = parse_item(change(item.raw))
-        if len(self._made) >= _KEPT:
-            self._made.clear()
-        self._made[key] = (item, made)
-        return made
+    def _made(self, item: Item, wire: object, name: object) -> Item:
+        if name == wire and not self._plain:
+            return item
+        self.changed = True
+        raw = item.raw if name == wire else {**item.raw, "call_id": name}
+        return parse_item(_plain(raw) if self._plain else raw)
 
 
 def fingerprint(item: Item) -> int:
     """A short mark of an item's encrypted content."""
     return hash(item.raw.get("encrypted_content") or item.raw.get("id"))
-
-
-def _is_call(item: Item) -> bool:
-    return isinstance(item.raw.get("call_id"), str) and not item.type.endswith("_output")
-
-
-def _name(wire: str, number: int, taken: set[str]) -> str:
-    """An id of at most 64 characters that no other call has."""
-    while True:
-        end = f"_r{number}"
-        name = f"{wire[: limits.CALL_ID_CHARACTERS - len(end)]}{end}"
-        if name not in taken:
-            taken.add(name)
-            return name
-        number += 1
 
 
 def _plain(raw: JSON) -> JSON:
