@@ -72,8 +72,9 @@ async def stream(visit: Visit) -> Finding:
         seen = f"unknown events: {', '.join(strange)}"
         return warned(name, seen, "they are passed over; please report them")
     if not {"response.completed", "response.incomplete"} & set(names):
+        last = [one for one in names if one != "[DONE]"][-1:]
         then = "the stream ends without success: bounded retries mend that if it is rare"
-        return failed(name, f"it ended with {names[-1]}", then)
+        return failed(name, f"it ended with {''.join(last) or 'nothing'}", then)
     end = "with" if "[DONE]" in names else "without"
     return passed(name, f"{len(answer.events)} events, {len(names)} names, {end} [DONE]")
 

@@ -318,6 +318,9 @@ async def request(visit: Visit) -> Finding:
     """How the POST ended."""
     name = "request"
     answer = await probe(visit)
+    if answer.is_response and answer.body.get("status") == "failed":
+        seen = "a response came, and its status is 'failed'"
+        return warned(name, seen, "the service broke while it answered: try again")
     if answer.is_response:
         return passed(name, f"POST {visit.endpoint.prefix}/responses answered with a response")
     if answer.nobody:
