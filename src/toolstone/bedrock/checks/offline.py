@@ -209,7 +209,8 @@ def credentials(case: Case) -> Finding:
     others = f"; {'; '.join(chosen.passed_over)}" if chosen.passed_over else ""
     if chosen.source == "credential chain":
         return passed(name, f"the AWS credential chain, as {chosen.why}{others}")
-    return passed(name, f"{chosen.source}: {chosen.why}{others}")
+    why = chosen.why if chosen.source in chosen.why else f"{chosen.source}: {chosen.why}"
+    return passed(name, f"{why}{others}")
 
 
 def key(case: Case) -> Finding:
