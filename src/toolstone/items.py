@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from pydantic_core import PydanticSerializationError, core_schema, to_json
+from pydantic_core import PydanticSerializationError, core_schema, from_json, to_json
 
 from toolstone.errors import InputError
 
@@ -82,7 +82,9 @@ class _Raw:
         if self.rendered is None:
             try:
                 self.rendered = to_json(self.raw, inf_nan_mode="constants")
-            except (PydanticSerializationError, UnicodeEncodeError) as error:
+                if b"NaN" in self.rendered or b"Infinity" in self.rendered:
+                    from_json(self.rendered, allow_inf_nan=False)
+            except (PydanticSerializationError, ValueError) as error:
                 raise InputError(
                     f"an item of type {self.raw.get('type')!r} cannot be written as JSON: "
                     f"{type(error).__name__}; use plain JSON values and valid Unicode text"

@@ -26,7 +26,9 @@ from toolstone import (
     user,
 )
 from toolstone.errors import DroppedError
+from toolstone.events import Noted
 from toolstone.items import parse_item
+from toolstone.runs.state import fold
 from toolstone.testing import Scripted, call, output
 
 
@@ -407,3 +409,36 @@ async def test_a_sub_agent_cannot_overdraw_the_budget_of_its_parent():
         await outer.run("go")
     assert caught.value.result.usage.requests == 4
     assert "stopped" in caught.value.result.calls[0].output
+
+
+async def test_a_forced_call_that_does_not_happen_is_asked_for_again_and_then_an_error():
+    forced = Settings(tool_choice="required")
+    model = Scripted("I will not", call("add", a=1, b=2), "three")
+    result = await Agent(model, tools=[add], settings=forced).run("go")
+    assert (result.output, len(result.calls)) == ("three", 1)
+    assert "Call one of your tools" in model.requests[1].items[-1].text
+    with pytest.raises(FailedError, match="tool_choice"):
+        await Agent(Scripted(*["no"] * 3), tools=[add], settings=forced).run("go")
+
+
+async def test_attempts_that_failed_are_counted_as_requests():
+    notes = tuple(Noted("attempt", "reset", data={"attempt": n}) for n in (1, 2))
+    item = parse_item({"role": "assistant", "content": [{"type": "output_text", "text": "hi"}]})
+    late = Response("r", "completed", (item,), notes=notes)
+    agent = Agent(Scripted(late), tools=[add])
+    await agent.run("go", session="s")
+    assert fold((await agent.resume("s")).records).requests == 3
+    failed = TransportError("reset")
+    failed.notes = notes
+    with pytest.raises(FailedError) as caught:
+        await Agent(Scripted(failed), tools=[add]).run("go")
+    assert fold(caught.value.result.records).requests == 2
+
+
+async def test_what_json_cannot_say_is_refused_at_the_door():
+    for bad in (float("nan"), float("inf")):
+        item = {"role": "user", "content": [{"type": "input_text", "text": "x", "n": bad}]}
+        with pytest.raises(InputError):
+            await Agent(Scripted("x")).run([item])
+    named = {"role": "user", "content": "what is NaN or Infinity?"}
+    assert (await Agent(Scripted("x")).run([named])).output == "x"

@@ -54,3 +54,16 @@ def test_a_context_is_frozen_and_quiet():
     assert context.budget == BudgetLeft(requests=None, tokens=5, seconds=None, dollars=None)
     with pytest.raises(FrozenInstanceError):
         context.run = "other"
+
+
+def test_a_token_tells_its_listeners_when_its_parent_is_cancelled_and_tells_once():
+    parent = CancelToken()
+    child, told = CancelToken(parent), []
+    child.when_cancelled(lambda: told.append(1))
+    take_back = CancelToken(parent).when_cancelled(lambda: told.append(2))
+    take_back()
+    parent.cancel()
+    child.cancel()
+    assert told == [1]
+    child.when_cancelled(lambda: told.append(3))
+    assert told == [1, 3]

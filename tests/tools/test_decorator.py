@@ -176,3 +176,11 @@ def test_what_cannot_carry_a_policy_is_refused():
         DefinitionError, match="a 'builtin_function_or_method' cannot carry a policy"
     ):
         tool(len)
+
+
+def test_an_async_approval_is_refused_when_it_is_defined():
+    async def ask(arguments):
+        return True
+
+    with pytest.raises(DefinitionError, match="approve="):
+        tool(approve=ask)(lambda: None)

@@ -7,7 +7,7 @@ from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.middleware.trustedhost import TrustedHostMiddleware
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
@@ -43,7 +43,12 @@ def make_app(brain: Brain) -> Starlette:
         ],
         # A page in a browser cannot get here under a name of its own (DNS rebinding).
         middleware=[Middleware(TrustedHostMiddleware, allowed_hosts=LOOPBACK)],
-        exception_handlers={RefusalError: _refused, HTTPException: _no_route, Exception: _broke},
+        exception_handlers={
+            RefusalError: _refused,
+            HTTPException: _no_route,
+            ClientDisconnect: _gone,
+            Exception: _broke,
+        },
         lifespan=lifespan,
     )
 
@@ -104,6 +109,10 @@ async def _no_route(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)  # noqa: S101  registered for this class
     message = f"{request.method} {request.url.path}: {error.detail}"
     return await _refused(request, RefusalError(error.status_code, None, message))
+
+
+async def _gone(_request: Request, _: Exception) -> Response:
+    return Response(status_code=CLIENT_GONE)
 
 
 async def _broke(request: Request, _: Exception) -> Response:

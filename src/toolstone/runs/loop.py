@@ -26,6 +26,7 @@ from toolstone.runs.steps import (
 from toolstone.tools.calling import Pending, call_all
 from toolstone.tools.context import BudgetLeft, ToolContext
 from toolstone.tools.refusals import explain_denied, explain_limit, explain_unknown
+from toolstone.usage import Usage
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -38,7 +39,6 @@ if TYPE_CHECKING:
     from toolstone.runs.plan import Offer, Plan
     from toolstone.runs.state import CallState, Run
     from toolstone.tools.context import CancelToken
-    from toolstone.usage import Usage
 
 __all__ = ["Rig", "advance", "drive", "spending"]
 
@@ -126,9 +126,7 @@ async def _ask(plan: Plan[Any], step: Ask, run: Run, rig: Rig) -> None:
         await _failed(error, rig)
         raise
     rig.keep(response)
-    for note in response.notes:
-        if note.usage is not None:
-            rig.purse.spend(note.usage)
+    _spend(response.notes, rig.purse)
     rig.purse.settle(step.input_tokens, step.output_tokens, response.usage)
     await journal.record(
         *response.notes,
@@ -146,11 +144,19 @@ async def _ask(plan: Plan[Any], step: Ask, run: Run, rig: Rig) -> None:
 
 async def _failed(error: ServiceError, rig: Rig) -> None:
     """The model did not answer: say so in the record, with what the attempts cost."""
-    for note in error.notes:
-        if note.usage is not None:
-            rig.purse.spend(note.usage)
+    _spend(error.notes, rig.purse, already=1)
     outcome: Outcome = "dropped" if error.outcome == "partial" else "failed"
     await rig.journal.record(*error.notes, Finished(outcome, type(error).__name__))
+
+
+def _spend(notes: Sequence[Noted], purse: Purse, already: int = 0) -> None:
+    """Pay for the attempts that failed; `already` of them were reserved as the request itself."""
+    tried = sum([note.what == "attempt" for note in notes])
+    if tried > already:
+        purse.spend(Usage(), tried - already)
+    for note in notes:
+        if note.usage is not None:
+            purse.spend(note.usage)
 
 
 async def _finish(step: Stop, run: Run, rig: Rig) -> None:

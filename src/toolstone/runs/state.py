@@ -80,6 +80,7 @@ class Run:
         "agent",
         "answer",
         "asked",
+        "attempts",
         "began",
         "calls",
         "clash",
@@ -131,6 +132,8 @@ class Run:
 
     def _go_on(self) -> None:
         self.asked: Asked | None = None
+        self.attempts = 0
+        """Attempts of the request that failed."""
         self.answer: Answered | None = None
         self.verdict: Verdict | None = None
         self.clash: str | None = None
@@ -156,6 +159,7 @@ class Run:
                 self._lose()
                 self.requests += 1
                 self.asked = fact
+                self.attempts = 0
                 self.answer = None
                 self.verdict = None
             case Answered() as fact:
@@ -174,9 +178,8 @@ class Run:
                     call.ruling = fact
             case Said() as fact:
                 self._add_said(fact)
-            case Noted(usage=usage):
-                if usage is not None:
-                    self.spent += usage
+            case Noted() as fact:
+                self._add_noted(fact)
             case Finished() as fact:
                 self.finished = fact
             case Accepted():
@@ -212,6 +215,8 @@ class Run:
         self.asked = None
         self.answer = fact
         self.spent += fact.usage
+        if self.attempts:
+            self.requests += 1  # the one that succeeded, after those that failed
         self.verdict = judge(fact.status, fact.reason, fact.items)
         self.clash = None
         if self.verdict == "calls":
@@ -249,6 +254,13 @@ class Run:
             self.open = []
             self.answer = None
             self.verdict = None
+
+    def _add_noted(self, fact: Noted) -> None:
+        if fact.usage is not None:
+            self.spent += fact.usage
+        if fact.what == "attempt":
+            self.requests += 1 if self.attempts else 0  # `Asked` has counted the first
+            self.attempts += 1
 
     def _add_said(self, fact: Said) -> None:
         self.history.extend(fact.items)

@@ -99,7 +99,7 @@ def next_step(plan: Plan[Any], run: Run, offer: Offer, purse: Purse, now: float)
     if run.open:
         return _calls_step(plan, run, offer)
     if run.answer is not None:
-        return _answer_step(plan, run)
+        return _answer_step(plan, run, offer)
     return _loop_step(run, offer) or _ask_step(plan, run, offer, purse, purse.left(now))
 
 
@@ -182,12 +182,12 @@ def _final_step(plan: Plan[Any], run: Run, final: list[CallState]) -> Step:
 # ---------------------------------------------------------------------------------- 2: answers
 
 
-def _answer_step(plan: Plan[Any], run: Run) -> Step:
+def _answer_step(plan: Plan[Any], run: Run, offer: Offer) -> Step:
     answer, verdict = run.answer, run.verdict
     assert answer is not None  # noqa: S101  next_step asked
     match verdict:
         case "complete":
-            return _read_step(plan, run)
+            return _read_step(plan, run, offer)
         case "empty":
             if run.empties < limits.EMPTY_REASKS:
                 return Say((), "empty")
@@ -204,8 +204,10 @@ def _answer_step(plan: Plan[Any], run: Run) -> Step:
             return Stop("failed", why=run.clash or "response")
 
 
-def _read_step(plan: Plan[Any], run: Run) -> Step:
+def _read_step(plan: Plan[Any], run: Run, offer: Offer) -> Step:
     assert run.answer is not None  # noqa: S101  the caller looked
+    if offer.specs and not run.calls and _forces(plan.settings.tool_choice):
+        return _unforced_step(plan, run)
     text = Response(run.answer.response, run.answer.status, run.answer.items).text
     if plan.how == "tool":
         if run.reasks >= plan.reasks:
@@ -218,6 +220,26 @@ def _read_step(plan: Plan[Any], run: Run) -> Step:
             return Stop("failed", problems=problem.problems, why="output")
         return Say((user(_output_complaint(problem.problems)),), "output")
     return Stop("complete", value, note=note)
+
+
+def _forces(choice: Any) -> bool:
+    """Whether a tool choice says that there must be a call (responses-api.md §7)."""
+    if isinstance(choice, str):
+        return choice not in {"auto", "none"}
+    if not isinstance(choice, dict):
+        return False
+    return choice.get("type") == "function" or choice.get("mode") == "required"
+
+
+def _unforced_step(plan: Plan[Any], run: Run) -> Step:
+    """A forced call did not happen: a 200 is not believed (architecture, distrust 200)."""
+    if run.reasks >= plan.reasks:
+        return Stop(
+            "failed",
+            why="tool_choice forces a call, and the model answered with text each time; "
+            "this endpoint may ignore tool_choice",
+        )
+    return Say((developer("Call one of your tools now; do not answer with text."),), "output")
 
 
 def _output_complaint(problems: Sequence[str]) -> str:

@@ -206,17 +206,19 @@ class RunStream(Generic[Output]):
         """
         from toolstone.schema.partial import PartialReader  # noqa: PLC0415  only for who asks
 
-        reader = PartialReader(self._output)
+        told, reader = 0, PartialReader(self._output)
         async with aclosing(self.events()) as events:
             async for event in events:
                 grown = None
                 match event:
-                    case TextDelta(text=text) if self._final_tool is None:
+                    case TextDelta(text=text, item=place) if self._final_tool is None:
+                        if place != told:  # another message: the one before was not the answer
+                            told, reader = place, PartialReader(self._output)
                         grown = reader.feed(text)
                     case ArgumentsDelta(text=text, name=name) if name == self._final_tool:
                         grown = reader.feed(text)
                     case Asked() | Retrying():
-                        reader = PartialReader(self._output)
+                        told, reader = 0, PartialReader(self._output)
                     case _:
                         pass
                 if grown is not None:

@@ -28,6 +28,20 @@ class BudgetLeft:
     dollars: float | None = None
 
 
+class _Once:
+    """Tells once, whoever asks first: a token or its parent."""
+
+    __slots__ = ("_tell",)
+
+    def __init__(self, tell: Callable[[], object]) -> None:
+        self._tell: Callable[[], object] | None = tell
+
+    def __call__(self) -> None:
+        tell, self._tell = self._tell, None
+        if tell is not None:
+            tell()
+
+
 class CancelToken:
     """A wish to stop, for any thread to express and any tool to see.
 
@@ -77,12 +91,21 @@ class CancelToken:
         Returns:
             What takes the wish back.
         """
+        once = _Once(tell)
+        forget = None if self._parent is None else self._parent.when_cancelled(once)
         with self._lock:
-            if not self._event:
-                self._listeners.append(tell)
-                return lambda: self._forget(tell)
-        tell()
-        return lambda: None
+            told = self._event
+            if not told:
+                self._listeners.append(once)
+        if told:
+            once()
+
+        def take_back() -> None:
+            self._forget(once)
+            if forget is not None:
+                forget()
+
+        return take_back
 
     def _forget(self, tell: Callable[[], object]) -> None:
         with self._lock:

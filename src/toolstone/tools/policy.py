@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
@@ -58,6 +59,11 @@ class Policy:
         if self.serial and self.limit is not None:
             raise DefinitionError(
                 "serial=True and limit=: serial is a limit of 1 of the tool's own; give one of them"
+            )
+        if inspect.iscoroutinefunction(self.approve):
+            raise DefinitionError(
+                "approve= is an async function, and the decision must be there at once; "
+                "give a plain one, or True to ask a person every time"
             )
         gate = Gate(1) if self.serial else self.limit.gate if self.limit else None
         object.__setattr__(self, "gate", gate)
