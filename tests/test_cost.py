@@ -27,5 +27,5 @@ def test_no_task_is_made_but_one_for_each_call(counts):
 
 
 def test_the_import_and_a_first_agent_load_no_more_modules_than_they_did(counts):
-    assert counts["modules"]["import"] <= 85
-    assert counts["modules"]["first agent"] <= 320
+    assert counts["modules"]["import"] <= 80
+    assert counts["modules"]["first agent"] <= 285
