@@ -41,6 +41,7 @@ PURE = [
     "runs/steps.py",
     "runs/budget.py",
     "runs/plan.py",
+    "runs/choice.py",
     "responses/render.py",
     "responses/parse.py",
     "responses/stream.py",
@@ -56,7 +57,7 @@ PURE = [
     "bedrock/endpoint.py",
     "bedrock/names.py",
     "bedrock/gating.py",
-    "bedrock/effects.py",
+    "bedrock/junk.py",
     "bedrock/mending.py",
 ]
 LAZY = {"httpx", "jsonschema", "tenacity", "sqlite3", "boto3", "botocore", "aiohttp", "starlette",

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Final, Literal, Self, TypedDict, Unpack
 from toolstone import limits
 from toolstone.bedrock.choosing import ChosenAuth, choose_auth
 from toolstone.bedrock.dialect import Dialect
-from toolstone.bedrock.effects import Forced, forced_by, without_junk
 from toolstone.bedrock.endpoint import Endpoint, Wishes, resolve_endpoint
 from toolstone.bedrock.gating import Gated, admit
 from toolstone.bedrock.history import Sender
+from toolstone.bedrock.junk import without_junk
 from toolstone.bedrock.mending import Draft, Learnt, mend
 from toolstone.errors import ProtocolError, ServiceError, StatusError
 from toolstone.events import Noted, Retrying
@@ -150,38 +150,13 @@ class BedrockModel:
     async def respond(self, request: Request, emit: Emit) -> Response:
         """Answer a request; see `toolstone.ports.Model`.
 
-        A refusal that names its mend is mended once. A tool choice that forces a call, and was
-        not followed, is asked for once more.
+        A refusal that names its mend is mended once, and what helped is remembered. Whether a
+        tool choice was followed is minded where the run is: this host does not always.
 
         Raises:
             ServiceError: No answer; `notes` has what each attempt was.
-            ProtocolError: A forced call did not happen, also when asked again.
             Unsupported: The endpoint does not take a parameter, and `gated="raise"` says so.
         """
-        forced = forced_by(request)
-        response = await self._ask(request, emit)
-        if forced is None or not forced.broken_by(response):
-            return response
-        return await self._insist(request, emit, forced, response)
-
-    async def aclose(self) -> None:
-        """Close the connections of this event loop now; a later request opens new ones."""
-        await self._options["transport"].aclose()
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        await self.aclose()
-
-    # ---------------------------------------------------------------------------------- one answer
-
-    async def _ask(self, request: Request, emit: Emit) -> Response:
         learnt, smallest = self._learnt, self._dialect.habits["smallest_output"]
         request, changed = admit(request, self.endpoint, self._gated, learnt.refused, smallest)
         draft = Draft(
@@ -204,6 +179,23 @@ class BedrockModel:
         draft.learn(learnt, self.endpoint)
         response = without_junk(response, self.profile.junk)
         return replace(response, notes=(*notes, *response.notes))
+
+    async def aclose(self) -> None:
+        """Close the connections of this event loop now; a later request opens new ones."""
+        await self._options["transport"].aclose()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self.aclose()
+
+    # ---------------------------------------------------------------------------------- one answer
 
     async def _send(self, draft: Draft, emit: Emit) -> Response:
         items = self._sender.prepare(draft.request.items, plain=draft.plain)
@@ -265,30 +257,3 @@ class BedrockModel:
             found.quota = self._quota
             self._clients[prefix, model] = found
         return found
-
-    # ---------------------------------------------------------------------------- a forced call
-
-    async def _insist(
-        self, request: Request, emit: Emit, forced: Forced, first: Response
-    ) -> Response:
-        """Ask once more, in words, for a call that was forced and did not happen."""
-        text = f"the tool choice forces {forced}, and the answer has none; asked once more"
-        notes = (*first.notes, Noted("ignored", text, first.usage, {"parameter": "tool_choice"}))
-        await emit([Retrying(2, 0.0, text)])
-        again = replace(request, items=(*request.items, forced.reminder()))
-        if request.whole is not None:
-            again = replace(again, whole=(*request.whole, forced.reminder()))
-        try:
-            response = await self._ask(again, emit)
-        except ServiceError as error:
-            error.notes = (*notes, *error.notes)
-            raise
-        if not forced.broken_by(response):
-            return replace(response, notes=(*notes, *response.notes))
-        broken = ProtocolError(
-            f"the tool choice forces {forced}, and {self.endpoint.bare} answered without it twice; "
-            "it cannot be relied on to follow one here: use tool_choice='auto', or another model"
-        )
-        broken.partial = response
-        broken.notes = (*notes, *response.notes, Noted("ignored", "and again", response.usage))
-        raise broken

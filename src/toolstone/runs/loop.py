@@ -13,6 +13,7 @@ from toolstone import limits
 from toolstone.errors import ServiceError
 from toolstone.events import Answered, Asked, Finished, Noted, Returned, Said, Started
 from toolstone.items import CallKey
+from toolstone.runs.choice import permitted
 from toolstone.runs.steps import (
     Answer,
     Ask,
@@ -170,8 +171,8 @@ async def _finish(step: Stop, run: Run, rig: Rig) -> None:
 
 
 async def _call(plan: Plan[Any], calls: Sequence[CallState], offer: Offer, rig: Rig) -> None:
-    most = plan.most_calls
-    looked_at = [(call, _refuse(call, offer, most)) for call in calls]
+    most, allowed = plan.most_calls, permitted(plan.settings.tool_choice, rig.journal.run)
+    looked_at = [(call, _refuse(call, offer, most, allowed)) for call in calls]
     answered = [refused for _, refused in looked_at if refused is not None]
     batch = [_pending(plan, call, offer, rig) for call, refused in looked_at if refused is None]
     started = (Started(tuple([one.key for one in batch])),) if batch else ()
@@ -204,15 +205,18 @@ def _with_usage(returned: Returned, charged: dict[CallKey, Usage]) -> Returned:
     return Returned(returned.call, returned.output, returned.failed, returned.how, usage)
 
 
-def _refuse(call: CallState, offer: Offer, most: int) -> Returned | None:
+def _refuse(
+    call: CallState, offer: Offer, most: int, allowed: frozenset[str] | None
+) -> Returned | None:
     """What the model is told of a call that is not executed; None if it is."""
     if call.ruling is not None and call.ruling.ruling not in {"approve", "again"}:
         return _ruled(call.key, call.ruling)
     if call.key.position >= most:
         return _not_run(call, "limit", explain_limit(most))
     tool = offer.tools.get(call.name)
-    if tool is None:
-        return _not_run(call, "unknown", explain_unknown(call.name, tuple(offer.tools)))
+    if tool is None or (allowed is not None and call.name not in allowed):
+        names = [name for name in offer.tools if allowed is None or name in allowed]
+        return _not_run(call, "unknown", explain_unknown(call.name, names))
     problem = read_arguments(call, tool)
     if problem is not None:
         return _not_run(call, "arguments", problem)

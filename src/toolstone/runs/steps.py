@@ -27,6 +27,7 @@ from toolstone.items import developer, user
 from toolstone.outcomes import Outcome  # noqa: TC001  read by the dataclass
 from toolstone.ports import Request, Response, ToolSpec
 from toolstone.runs.budget import Left, Purse, estimate_tokens
+from toolstone.runs.choice import forces, kept
 from toolstone.schema.output import OutputProblem
 from toolstone.schema.strictjson import clean_name
 
@@ -206,7 +207,8 @@ def _answer_step(plan: Plan[Any], run: Run, offer: Offer) -> Step:
 
 def _read_step(plan: Plan[Any], run: Run, offer: Offer) -> Step:
     assert run.answer is not None  # noqa: S101  the caller looked
-    if offer.specs and not run.calls and _forces(plan.settings.tool_choice):
+    choice = plan.settings.tool_choice
+    if offer.specs and forces(choice) and not kept(choice, run):
         return _unforced_step(plan, run)
     text = Response(run.answer.response, run.answer.status, run.answer.items).text
     if plan.how == "tool":
@@ -220,15 +222,6 @@ def _read_step(plan: Plan[Any], run: Run, offer: Offer) -> Step:
             return Stop("failed", problems=problem.problems, why="output")
         return Say((user(_output_complaint(problem.problems)),), "output")
     return Stop("complete", value, note=note)
-
-
-def _forces(choice: Any) -> bool:
-    """Whether a tool choice says that there must be a call (responses-api.md §7)."""
-    if isinstance(choice, str):
-        return choice not in {"auto", "none"}
-    if not isinstance(choice, dict):
-        return False
-    return choice.get("type") == "function" or choice.get("mode") == "required"
 
 
 def _unforced_step(plan: Plan[Any], run: Run) -> Step:
@@ -354,7 +347,7 @@ def _tool_choice(plan: Plan[Any], run: Run, offer: Offer) -> Any:
         if plan.how == "tool" and len(offer.specs) == 1:
             return {"type": "function", "name": plan.final_tool}
         return None
-    if run.calls and choice not in ("auto", "none"):
+    if kept(choice, run) and choice not in ("auto", "none"):
         mode = choice.get("mode") if isinstance(choice, dict) else None
         if isinstance(choice, dict) and choice.get("type") == "allowed_tools":
             return {**choice, "mode": "auto"} if mode == "required" else choice
