@@ -1,6 +1,7 @@
 """The model from the outside: whole agents through the emulated hosts, really signed."""
 
 import asyncio
+import itertools
 from dataclasses import replace
 
 import pytest
@@ -30,13 +31,16 @@ from toolstone.bedrock import (
     Wishes,
     bedrock_model,
 )
+from toolstone.bedrock.verify import AccessKey
 from toolstone.errors import (
     FailedError,
     StatusError,
 )
 from toolstone.ledgers.memory import MemoryLedger
 from toolstone.local import call
+from toolstone.local.profiles import Account
 from toolstone.ports import Request
+from toolstone.wire import Retry
 
 RUNTIME = "bedrock-runtime/openai.gpt-5.6-terra"
 
@@ -287,3 +291,20 @@ def test_the_ways_to_use_aws_credentials_are_said_in_a_word():
     minted = bedrock_model(f"{OSS}@us-east-1", auth="minted", profile="work")
     signed = bedrock_model(f"{OSS}@us-east-1")
     assert (type(minted.auth.auth), type(signed.auth.auth)) == (MintedKey, SigV4)
+
+
+async def test_rotating_credentials_are_each_verified_whole_by_the_host():
+    """Every call of the provider gives another triple; a mixed one would be refused (401)."""
+    triples = [AccessKey(f"ASIA{n:016d}", f"secret-{n}", f"session-{n}") for n in range(40)]
+    turn = itertools.cycle(triples)
+
+    def provider():
+        key = next(turn)
+        return key.id, key.secret, key.session
+
+    with Stage(["hello"] * 4, account=Account(keys=triples)) as stage:
+        signer = SigV4("us-east-1", "bedrock-mantle", credentials=provider)
+        agent = stage.agent(model=stage.model(auth=signer, retry=Retry(attempts=1)))
+        waves = [await asyncio.gather(*(agent.run("hi") for _ in range(50))) for _ in range(4)]
+    assert {result.output for wave in waves for result in wave} == {"hello"}
+    assert {len(result.requests) for wave in waves for result in wave} == {1}

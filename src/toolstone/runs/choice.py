@@ -1,7 +1,7 @@
 """What a tool choice promises, and whether the model has kept to it. Pure.
 
-Services take a `tool_choice` and do not always follow it. A choice that names tools leaves only
-these open; one that forces a call is over once such a call has been made (responses-api.md §7).
+Services take a `tool_choice` and do not always follow it. One that forces a call is over once such
+a call has been made (responses-api.md §7); until then, no other is carried out.
 """
 
 from __future__ import annotations
@@ -46,9 +46,9 @@ def kept(choice: Any, run: Run) -> bool:
 
 
 def permitted(choice: Any, run: Run) -> frozenset[str] | None:
-    """The functions that the open calls may be of; None for all."""
+    """The functions that the open calls may be of while a call is forced; None for all offered."""
     names = named(choice)
-    if names is None or (isinstance(choice, dict) and choice.get("type") == "allowed_tools"):
-        return names
+    if names is None or not forces(choice):
+        return None
     before = run.calls[: len(run.calls) - len(run.open)]
     return None if any(call.name in names for call in before) else names
