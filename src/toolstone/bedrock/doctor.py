@@ -19,6 +19,7 @@ from toolstone.bedrock.checks.case import Case, Finding, make_case, passed, skip
 from toolstone.bedrock.dialect import Dialect
 from toolstone.bedrock.model import BedrockModel
 from toolstone.ports import NO_SETTINGS, Settings
+from toolstone.wire import NoAuth
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
@@ -141,7 +142,7 @@ async def diagnose(
         model: Any model string.
         deep: Also probe streams, calls, schemas, stored and background responses.
         ask_aws: Ask STS, Service Quotas and Bedrock's service API too; unless given, if the
-            endpoint is AWS's own or a variable `AWS_ENDPOINT_URL…` says where they are.
+            endpoint is AWS's own, or `AWS_ENDPOINT_URL` or `AWS_ENDPOINT_URL_STS` is set.
         offline: Ask nobody.
         transport: Carries the requests; httpx unless said otherwise.
         clock: Unix seconds.
@@ -165,7 +166,8 @@ async def diagnose(
         for question in questions:
             yield skipped(question.name, "there is no endpoint of Amazon Bedrock")
         return
-    visit = Visit(case, transport=transport, clock=clock)
+    auth = NoAuth() if case.chosen is None else case.chosen.auth
+    visit = Visit(case, case.endpoint, auth, transport=transport, clock=clock)
     try:
         for question in questions:
             yield await _asked(question, visit)
@@ -183,8 +185,8 @@ async def _asked(question: Question, visit: Visit) -> Finding:
 
 
 def _is_aws(case: Case) -> bool:
-    said = any(name.startswith("AWS_ENDPOINT_URL") for name in case.environment)
-    return said or (case.endpoint is not None and case.endpoint.aws)
+    said = case.variable("AWS_ENDPOINT_URL") or case.variable("AWS_ENDPOINT_URL_STS")
+    return bool(said) or (case.endpoint is not None and case.endpoint.aws)
 
 
 def _case(model: str, now: float, options: Options) -> Case:

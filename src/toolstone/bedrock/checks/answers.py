@@ -20,8 +20,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from toolstone.bedrock.checks.case import Case
+    from toolstone.bedrock.endpoint import Endpoint
     from toolstone.errors import StatusError
-    from toolstone.wire import Transport
+    from toolstone.wire import Auth, Transport
 
 __all__ = ["Answer", "Visit"]
 
@@ -72,7 +73,9 @@ class Visit:
     """One visit to the case's endpoint; remembers what was answered.
 
     Args:
-        case: What is examined; it has an endpoint.
+        case: What is examined.
+        endpoint: Its endpoint.
+        auth: Who asks.
         transport: Carries the requests; httpx unless said otherwise.
         clock: Unix seconds by our clock.
 
@@ -84,14 +87,13 @@ class Visit:
     def __init__(
         self,
         case: Case,
+        endpoint: Endpoint,
+        auth: Auth,
         *,
         transport: Transport | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        if case.endpoint is None:
-            raise ValueError("there is no endpoint to visit")
-        self.case = case
-        self.endpoint = case.endpoint
+        self.case, self.endpoint, self.auth = case, endpoint, auth
         self.skew: float | None = None
         self.kept: dict[str, Answer] = {}
         self._transport = transport or HttpxTransport()
@@ -134,13 +136,9 @@ class Visit:
             answer = self._read(reply, request)
             refused = answer.refused
             final = refused is None or refused.means == "permission" or not again
-            if final or not await self._learn(reply):
+            if final or not await self.auth.learn(reply.status, reply.headers):
                 return answer
             again = False
-
-    async def _learn(self, reply: HttpReply) -> bool:
-        chosen = self.case.chosen
-        return chosen is not None and await chosen.auth.learn(reply.status, reply.headers)
 
     async def _request(
         self, method: str, url: str, body: bytes, *, signed: bool, accept: str = "application/json"
@@ -150,9 +148,8 @@ class Visit:
             headers["content-type"] = "application/json"
         if self.endpoint.project is not None:
             headers["openai-project"] = self.endpoint.project
-        chosen = self.case.chosen
-        if signed and chosen is not None:
-            headers = {**headers, **await chosen.auth.headers(method, url, headers, body)}
+        if signed:
+            headers = {**headers, **await self.auth.headers(method, url, headers, body)}
         return HttpRequest(
             method, url, headers, body, Deadlines(connect=limits.DOCTOR_CONNECT_SECONDS)
         )

@@ -95,7 +95,7 @@ async def _asked(name: str, ask: Callable[[], Finding]) -> Finding:
 
 
 def _client(service: str, visit: Visit) -> Any:
-    import boto3  # noqa: PLC0415  at first need: 200 ms
+    from boto3.session import Session  # noqa: PLC0415  at first need: 200 ms
     from botocore.config import Config  # noqa: PLC0415
 
     config = Config(
@@ -103,7 +103,7 @@ def _client(service: str, visit: Visit) -> Any:
         read_timeout=limits.DOCTOR_IDLE_SECONDS,
         retries={"total_max_attempts": 1},
     )
-    return boto3.session.Session().client(
+    return Session().client(
         service,
         region_name=visit.endpoint.region or None,
         config=config,  # type: ignore[call-overload]

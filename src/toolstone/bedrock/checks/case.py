@@ -32,6 +32,7 @@ __all__ = [
     "found",
     "make_case",
     "passed",
+    "right_url",
     "skipped",
     "warned",
 ]
@@ -127,15 +128,12 @@ class Case:
         """A variable's value; empty if it is not set."""
         return self.environment.get(name, "").strip()
 
-    @property
-    def right_url(self) -> str:
-        """The base URL that the table has for this model; empty without an endpoint."""
-        end = self.endpoint
-        if end is None:
-            return ""
-        prefixes = self.dialect.host(end.host)["prefixes"]
-        prefix = end.family.prefix if end.family.prefix in prefixes else prefixes[-1]
-        return f"{end.origin}{prefix}"
+
+def right_url(end: Endpoint, dialect: Dialect) -> str:
+    """The base URL that the table has for the model of an endpoint."""
+    prefixes = dialect.host(end.host)["prefixes"]
+    prefix = end.family.prefix if end.family.prefix in prefixes else prefixes[-1]
+    return f"{end.origin}{prefix}"
 
 
 def make_case(

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
 from toolstone import limits
-from toolstone.bedrock.checks.case import failed, passed, skipped, warned
+from toolstone.bedrock.checks.case import failed, passed, right_url, skipped, warned
 from toolstone.bedrock.checks.keys import read_short_term
 from toolstone.bedrock.choosing import BEARER, looks_like_bedrock_key
 from toolstone.bedrock.credentials import THREE_WAYS
@@ -83,16 +83,17 @@ def path(case: Case) -> Finding:
         if tail is None:
             return skipped(name, "there is no endpoint" if case.problem else _NOT_OURS)
         return failed(name, f"the base URL ends in {tail}", _url_to_use(case))
-    if case.right_url == end.base_url:
+    right = right_url(end, case.dialect)
+    if right == end.base_url:
         return passed(name, f"{end.prefix}/responses")
     tail = next((t for t in _TAILS if end.prefix.endswith(t)), None)
     if tail is not None:
-        return failed(name, f"the base URL ends in {tail}", f"use {case.right_url}")
+        return failed(name, f"the base URL ends in {tail}", f"use {right}")
     seen = f"the path is {end.prefix!r}; {end.bare} is known under another one on {end.host}"
     if end.host == "runtime":
         seen = f"the path is {end.prefix!r}; the runtime host answers under '/openai/v1' alone"
-        return failed(name, seen, f"use {case.right_url}")
-    return failed(name, seen, f"use {case.right_url}")
+        return failed(name, seen, f"use {right}")
+    return failed(name, seen, f"use {right}")
 
 
 def region(case: Case) -> Finding:
@@ -199,10 +200,6 @@ def credentials(case: Case) -> Finding:
             seen = f"a Bedrock API key would go to {where}, which is not Amazon Bedrock"
             return failed(name, seen, f"it is not sent there: {_BEDROCK}{_MANTLE}")
         return skipped(name, "there is no endpoint of Amazon Bedrock")
-    if secret.startswith("sk-"):
-        return failed(
-            name, "the key begins with 'sk-': it is OpenAI's, and does not go to AWS", THREE_WAYS
-        )
     chosen = case.chosen
     if chosen is None:
         return skipped(name, "nobody was chosen to ask")

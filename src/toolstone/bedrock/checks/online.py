@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote, urlsplit
 
 from toolstone import limits
-from toolstone.bedrock.checks.case import failed, passed, skipped, warned
+from toolstone.bedrock.checks.case import failed, passed, right_url, skipped, warned
 from toolstone.bedrock.checks.statements import feature_of, statement
 from toolstone.bedrock.credentials import THREE_WAYS
 from toolstone.errors import ConfigError
@@ -45,17 +45,15 @@ _UNTOLD: Final = "the request did not come that far"
 
 async def credentials_found(visit: Visit) -> Finding:
     """Whether the one who asks has something to ask with; the chain is searched here."""
-    name, chosen = "credentials found", visit.case.chosen
-    if chosen is None:
-        return skipped(name, "nobody was chosen to ask")
+    name, auth = "credentials found", visit.auth
     try:
-        await chosen.auth.headers("GET", visit.endpoint.origin, {}, b"")
-        source = getattr(chosen.auth, "source", None)
+        await auth.headers("GET", visit.endpoint.origin, {}, b"")
+        source = getattr(auth, "source", None)
         keys = await source.keys() if source is not None else None
     except ConfigError as error:
         return failed(name, str(error), THREE_WAYS)
     if keys is None:
-        return passed(name, chosen.source)
+        return passed(name, "a key is at hand")
     kind = "temporary" if keys.token else "permanent"
     return passed(name, f"{kind} credentials, found by {keys.source!r}")
 
@@ -221,7 +219,9 @@ async def route(visit: Visit) -> Finding:
     if answer.means == "wrong-route":
         return await _other_prefix(visit, answer)
     if answer.means == "no-response":
-        return failed(name, _no_response(answer), f"use {visit.case.right_url}")
+        return failed(
+            name, _no_response(answer), f"use {right_url(visit.endpoint, visit.case.dialect)}"
+        )
     return failed(name, answer.said, _other_id(visit, answer))
 
 
@@ -329,7 +329,7 @@ async def request(visit: Visit) -> Finding:
         then = "a wrong path and some regions have been seen to hang: check the path, try another"
         return failed(name, answer.trouble, then)
     if not answer.status:
-        return failed(name, answer.trouble, "see the check 'reachable'")
+        return failed(name, answer.trouble, "the host answers, and not this: try again")
     if answer.means == "transient":
         return warned(name, answer.said, "the service broke, or is at capacity: try again")
     if _stage(answer) == "gate":
