@@ -127,7 +127,8 @@ async def _ask(plan: Plan[Any], step: Ask, run: Run, rig: Rig) -> None:
         await _failed(error, rig)
         raise
     rig.keep(response)
-    _spend(response.notes, rig.purse)
+    if response.notes:
+        _spend(response.notes, rig.purse)
     rig.purse.settle(step.input_tokens, step.output_tokens, response.usage)
     await journal.record(
         *response.notes,
@@ -171,7 +172,8 @@ async def _finish(step: Stop, run: Run, rig: Rig) -> None:
 
 
 async def _call(plan: Plan[Any], calls: Sequence[CallState], offer: Offer, rig: Rig) -> None:
-    most, allowed = plan.most_calls, permitted(plan.settings.tool_choice, rig.journal.run)
+    most, choice = plan.most_calls, plan.settings.tool_choice
+    allowed = None if choice is None else permitted(choice, rig.journal.run)
     looked_at = [(call, _refuse(call, offer, most, allowed)) for call in calls]
     answered = [refused for _, refused in looked_at if refused is not None]
     batch = [_pending(plan, call, offer, rig) for call, refused in looked_at if refused is None]
