@@ -28,11 +28,11 @@ def test_an_unknown_product_is_told_to_the_model() -> None:
 
     result = make_agent(model).run_sync("How many ketles?")
 
-    assert result.output == "Three."  # noqa: S101  a test
-    assert model.requests[0].items == (user("How many ketles?"),)  # noqa: S101  a test
+    assert result.output == "Three."
+    assert model.requests[0].items == (user("How many ketles?"),)
     told = output("call_0", "no such product; known are kettle")
-    assert model.requests[1].items[-1] == told  # noqa: S101  a test
-    assert [made.failed for made in result.calls] == [True, False]  # noqa: S101  a test
+    assert model.requests[1].items[-1] == told
+    assert [made.failed for made in result.calls] == [True, False]
 
 
 if __name__ == "__main__":
