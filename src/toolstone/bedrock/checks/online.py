@@ -53,7 +53,7 @@ async def credentials_found(visit: Visit) -> Finding:
     except ConfigError as error:
         return failed(name, str(error), THREE_WAYS)
     if keys is None:
-        return passed(name, "a key is at hand")
+        return passed(name, "there is something to ask with")
     kind = "temporary" if keys.token else "permanent"
     return passed(name, f"{kind} credentials, found by {keys.source!r}")
 
