@@ -303,3 +303,16 @@ def test_the_longest_beginning_of_a_gate_counts_wherever_it_stands():
     for entry in ({"zz": mine}, {"top-p-gpt": DIALECT.data["gates"]["top-p-gpt"], "zz": mine}):
         gates = DIALECT.with_(gates=entry).gates("openai.gpt-5.5", "mantle")
         assert gates["top_p"].allowed == ()
+
+
+def test_a_habit_of_your_own_replaces_the_known_one():
+    mine = DIALECT.with_(habits={"junk": ["#"], "smallest_output": 1})
+    assert (mine.habits["junk"], mine.habits["smallest_output"]) == (["#"], 1)
+    assert mine.habits["unasked_items"] == DIALECT.habits["unasked_items"]
+    with pytest.raises(ConfigError, match=r"habits\.junk"):
+        DIALECT.with_(habits={"junk": "#"})
+
+
+def test_an_entry_that_is_none_is_refused():
+    with pytest.raises(ConfigError, match=r"families\.mine"):
+        DIALECT.with_(families={"mine": 5})

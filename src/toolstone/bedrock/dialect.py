@@ -231,7 +231,10 @@ def _is_table(value: object) -> bool:
 
 def _merged(old: Table, new: Table) -> dict[str, Any]:
     """Entries of `new` stand first, so that they are looked at first."""
-    entries = {name: {**old.get(name, {}), **entry} for name, entry in new.items()}
+    entries = {
+        name: {**old.get(name, {}), **entry} if _is_table(entry) else entry
+        for name, entry in new.items()
+    }
     return {**entries, **{name: entry for name, entry in old.items() if name not in entries}}
 
 
