@@ -147,6 +147,47 @@ async def test_no_deep_probe_is_made_where_the_small_request_failed():
     assert statuses(findings) == dict.fromkeys(DEEP, "skipped")
 
 
+async def found_elsewhere(model, transport=LoopbackTransport, **options):
+    with serve(Function(obliging), profile="mantle") as endpoint:
+        look = diagnose(
+            model,
+            deep=True,
+            ask_aws=False,
+            environment=REGION,
+            transport=transport(endpoint.base_url),
+            **options,
+        )
+        return {finding.check: finding async for finding in look}["other regions"]
+
+
+async def test_a_model_that_is_not_here_is_looked_for_in_every_other_region(chain):
+    found = await found_elsewhere("bedrock-mantle/openai.gpt-6-astra")
+    nowhere = await found_elsewhere("bedrock-mantle/openai.gpt-6-orion")
+
+    assert found.seen == "openai.gpt-6-astra is in us-west-2"
+    assert found.next == "write 'bedrock/openai.gpt-6-astra@us-west-2'"
+    assert nowhere.seen == "no region that answered has openai.gpt-6-orion"
+
+
+async def test_regions_that_do_not_tell_have_nothing(chain):
+    def here_alone(base_url):
+        return LoopbackTransport({"bedrock-mantle.us-east-1.api.aws": base_url})
+
+    found = await found_elsewhere("bedrock-mantle/openai.gpt-6-astra", here_alone)
+
+    assert found.seen == "no region that answered has openai.gpt-6-astra"
+
+
+async def test_other_regions_are_asked_with_the_chain_alone():
+    auth = SigV4("us-east-1", "bedrock-mantle", credentials=KEYS)
+    found = await found_elsewhere("bedrock-mantle/openai.gpt-6-astra", auth=auth)
+
+    assert (found.status, found.seen) == (
+        "skipped",
+        "only the AWS credential chain can ask other regions",
+    )
+
+
 # --- what AWS tells
 
 

@@ -122,7 +122,9 @@ def test_at_a_terminal_it_is_a_table_with_arrows(terminal, mantle):
     env = {**variables(mantle), "AWS_BEARER_TOKEN_BEDROCK": LONG}
     shown = terminal("doctor", **env)
 
-    shown.wait_for("endpoint", "API key", "→ AWS calls these suitable", "request", "20 pass, 1 warn")
+    shown.wait_for(
+        "endpoint", "API key", "→ AWS calls these suitable", "request", "20 pass, 1 warn"
+    )
     assert shown.end() == 0
 
 

@@ -101,6 +101,7 @@ QUESTIONS: Final = (
     Question("access to the model", "post", online.access),
     Question("quota", "post", online.quota),
     Question("request", "post", online.request),
+    Question("other regions", "deep", online.elsewhere),
     Question("stream", "deep", deep.stream),
     Question("function calls", "deep", deep.calls),
     Question("forced tool choice", "deep", deep.forced),

@@ -11,7 +11,10 @@ from typing import TYPE_CHECKING, Any
 from pydantic_core import to_json
 
 from toolstone import limits
-from toolstone.errors import ConfigError, ServiceError
+from toolstone.bedrock.catalogue import list_models
+from toolstone.bedrock.choosing import choose_auth
+from toolstone.bedrock.endpoint import resolve_endpoint
+from toolstone.errors import ConfigError, ServiceError, ToolstoneError
 from toolstone.responses.decode import decode
 from toolstone.responses.failures import failure, read_error
 from toolstone.wire import Deadlines, HttpReply, HttpRequest, HttpxTransport, SseDecoder
@@ -108,6 +111,21 @@ class Visit:
         if path not in self.kept:
             self.kept[path] = await self.ask("GET", f"{self.endpoint.origin}{path}")
         return self.kept[path]
+
+    async def models_of(self, region: str) -> frozenset[str]:
+        """The ids that the mantle host of another region lists; none if it does not tell."""
+        end = resolve_endpoint(
+            f"bedrock-mantle/{self.endpoint.bare}", region=region, environment={}
+        )
+        try:
+            auth = choose_auth(end, environment={}).auth
+            async with asyncio.timeout(limits.DOCTOR_IDLE_SECONDS):
+                listed = await list_models(
+                    end, auth, transport=self._transport, dialect=self.case.dialect
+                )
+        except (ToolstoneError, TimeoutError):
+            return frozenset()
+        return frozenset(one.id for one in listed)
 
     async def post(self, body: Mapping[str, Any], *, base: str | None = None) -> Answer:
         """Create a response; the model is added."""

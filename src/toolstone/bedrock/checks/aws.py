@@ -103,8 +103,5 @@ def _client(service: str, visit: Visit) -> Any:
         read_timeout=limits.DOCTOR_IDLE_SECONDS,
         retries={"total_max_attempts": 1},
     )
-    return Session().client(
-        service,
-        region_name=visit.endpoint.region or None,
-        config=config,  # type: ignore[call-overload]
-    )
+    session: Any = Session()
+    return session.client(service, region_name=visit.endpoint.region or None, config=config)

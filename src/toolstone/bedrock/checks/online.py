@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote, urlsplit
@@ -20,6 +21,7 @@ __all__ = [
     "access",
     "clock",
     "credentials_found",
+    "elsewhere",
     "identity",
     "in_region",
     "permissions",
@@ -107,6 +109,24 @@ async def in_region(visit: Visit) -> Finding:
     if regions:
         then = f"it was seen in {', '.join(regions)}: write 'bedrock/{end.bare}@{regions[0]}'"
     return failed(name, seen, then)
+
+
+async def elsewhere(visit: Visit) -> Finding:
+    """Which other regions have a model that this one has not; each is asked once."""
+    name, end = "other regions", visit.endpoint
+    here = _listed(await visit.get("/v1/models")) if end.host == "mantle" else None
+    if here is None or end.model in here:
+        return skipped(name, "no other region need be asked")
+    chosen = visit.case.chosen
+    if chosen is None or chosen.source != "credential chain" or not end.aws:
+        return skipped(name, "only the AWS credential chain can ask other regions")
+    regions = [one for one in visit.case.dialect.regions("mantle") if one != end.region]
+    told = await asyncio.gather(*(visit.models_of(one) for one in regions))
+    having = [one for one, models in zip(regions, told, strict=True) if end.model in models]
+    if not having:
+        return warned(name, f"no region that answered has {end.model}", "check how it is spelt")
+    then = f"write 'bedrock/{end.bare}@{having[0]}'"
+    return warned(name, f"{end.model} is in {', '.join(having)}", then)
 
 
 def _listed(answer: Answer) -> set[str] | None:
