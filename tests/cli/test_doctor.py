@@ -3,6 +3,8 @@
 import json
 import subprocess
 import sys
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
@@ -175,6 +177,50 @@ def test_all_regions_are_asked_and_those_that_refuse_are_named(toolstone, mantle
     assert "eu-west-1: the service answered 401" in done.stderr
     assert by_key.returncode == 0
     assert len({json.loads(line)["region"] for line in by_key.stdout.splitlines()}) == 15
+
+
+LISTS = {
+    "foundation-models": {"modelSummaries": [{"modelId": "acme.roadrunner-1"}]},
+    "inference-profiles": {
+        "inferenceProfileSummaries": [
+            {"inferenceProfileId": "us.openai.gpt-5.6-sol", "status": "ACTIVE"}
+        ]
+    },
+}
+
+
+class ServiceAPI(BaseHTTPRequestHandler):
+    """Bedrock's service API, as far as lists go."""
+
+    def do_GET(self):
+        body = json.dumps(LISTS[self.path.partition("?")[0].strip("/")]).encode()
+        self.send_response(200)
+        self.send_header("content-length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_):
+        """Nobody reads it."""
+
+
+def test_the_runtime_hosts_models_are_those_of_the_service_api(toolstone):
+    server = ThreadingHTTPServer(("127.0.0.1", 0), ServiceAPI)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    try:
+        where = f"http://127.0.0.1:{server.server_port}"
+        env = variables("http://127.0.0.1:9", AWS_ENDPOINT_URL_BEDROCK=where)
+        done = toolstone("models", "--host", "runtime", **env)
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+    assert (done.returncode, done.stderr) == (0, "")
+    assert [" ".join(line.split()) for line in done.stdout.splitlines()[1:]] == [
+        "us.openai.gpt-5.6-sol us-east-1 ACTIVE gpt-5.6 /openai/v1 responses, chat, converse",
+        "acme.roadrunner-1 us-east-1 - unknown - -",
+    ]
 
 
 def test_what_cannot_be_asked_is_one_readable_message(toolstone, mantle):
