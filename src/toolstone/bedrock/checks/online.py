@@ -82,7 +82,7 @@ async def clock(visit: Visit) -> Finding:
         return skipped(name, "no answer had a Date")
     off = round(visit.skew)
     side = "behind" if off > 0 else "ahead of"
-    seen = f"ours is {abs(off)} s {side} the host's"
+    seen = f"ours is {abs(off)} s {side} the host's" if off else "ours agrees with the host's"
     if abs(off) > limits.DOCTOR_SKEW_SECONDS:
         return failed(name, seen, "set the clock (NTP): signatures that are off are refused")
     return passed(name, seen)
