@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar, Unpack, overload
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, Unpack, overload
 
 from toolstone import limits
 from toolstone._portal import block
@@ -11,29 +11,27 @@ from toolstone.delegate import delegate
 from toolstone.errors import InputError
 from toolstone.items import input_items
 from toolstone.ports import NO_SETTINGS, Model, Settings
-from toolstone.rulings import Rulings
 from toolstone.runs.budget import Budget
 from toolstone.runs.conduct import conduct
-from toolstone.runs.loop import Rig, advance, drive
+from toolstone.runs.loop import Rig, drive
 from toolstone.runs.result import Result, result_again
 from toolstone.runs.stream import BlockingStream, RunStream
 from toolstone.schema.output import OutputType
 from toolstone.sessions import ResumeOptions, RunOptions, Sessions, Wish, check_input
 from toolstone.tools.toolbox import Toolbox
+from toolstone.turns import Turns
 from toolstone.workshop import AgentOptions, Workshop
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Sequence
 
+    from toolstone.bedrock.doctor import Finding
     from toolstone.events import Began
-    from toolstone.items import Item
     from toolstone.ports import Ledger, Observer
     from toolstone.runs.plan import Plan
-    from toolstone.sessions import Tools
+    from toolstone.sessions import Input, Tools
     from toolstone.tools.tool import Tool
     from toolstone.workshop import Instructions
-
-    Input = str | Item | Mapping[str, Any] | Iterable[Item | Mapping[str, Any]]
 
 __all__ = ["Agent"]
 
@@ -41,7 +39,7 @@ Output = TypeVar("Output")
 T = TypeVar("T")
 
 
-class Agent(Rulings, Generic[Output]):
+class Agent(Turns[Output]):
     """A model, what it is told, its tools, and the type of its answer.
 
     An agent holds no run: share it freely between threads, tasks and event loops.
@@ -72,7 +70,7 @@ class Agent(Rulings, Generic[Output]):
         report = agent.run_sync("Report on Paris").output
     """
 
-    __slots__ = ("_shop",)
+    __slots__ = ()
 
     @overload
     def __init__(self: Agent[str], model: str | Model, **options: Unpack[AgentOptions]) -> None: ...
@@ -265,61 +263,6 @@ class Agent(Rulings, Generic[Output]):
         """`resume`, blocking."""
         return block(self.resume, session, **options)
 
-    # ------------------------------------------------------------------------- one turn at a time
-
-    async def begin(
-        self,
-        input: Input,  # noqa: A002  the wire's own name for it
-        session: str,
-        **options: Unpack[ResumeOptions],
-    ) -> None:
-        """Write down what is said, and ask nobody yet: `advance` does, one turn a call.
-
-        For queue workers and durable engines. Give the agent a ledger that all workers share.
-
-        Raises:
-            InputError: The input cannot be, or the session waits for somebody.
-            ConflictError: Somebody else is running this session.
-        """
-        items = input_items(input)
-        check_input(items)
-        wish = Wish(session, **options)
-        run, ledger = await self._sessions.load_free(session)
-        run_id = uuid.uuid4().hex
-        plan = await self._shop.plan(wish, run_id, stream=False)
-        rig = self._shop.rig(plan, run, run_id, ledger, wish)
-        await rig.journal.record(self._shop.began(plan, items))
-
-    def begin_sync(
-        self,
-        input: Input,  # noqa: A002  the wire's own name for it
-        session: str,
-        **options: Unpack[ResumeOptions],
-    ) -> None:
-        """`begin`, blocking."""
-        block(self.begin, input, session, **options)
-
-    async def advance(
-        self, session: str, **options: Unpack[ResumeOptions]
-    ) -> Result[Output] | None:
-        """One turn of the loop: one request, or one batch of calls.
-
-        Returns:
-            The result when the run is complete or waits; None when there is more to do.
-
-        Raises:
-            RunError: The run ended otherwise.
-            InputError: There is no such session.
-            ConflictError: Somebody else has advanced it meanwhile.
-        """
-        plan, rig, _ledger = await self._open(Wish(session, **options))
-        run = rig.journal.run
-        return result_again(plan, run) or await conduct(plan, run, rig, advance)
-
-    def advance_sync(self, session: str, **options: Unpack[ResumeOptions]) -> Result[Output] | None:
-        """`advance`, blocking."""
-        return block(self.advance, session, **options)
-
     def as_tool(self, *, name: str | None = None, description: str) -> Tool:
         """This agent as a tool of another: it spends from the other's budget.
 
@@ -342,6 +285,15 @@ class Agent(Rulings, Generic[Output]):
         kept = changes.get("ledger", self._sessions.ledger)
         made._sessions = Sessions(kept, made._shop.observers)
         return made
+
+    def check(self) -> tuple[Finding, ...]:
+        """What can be said of the model and settings without asking anybody; see `doctor`.
+
+        One finding for each offline check; none for a model that is no endpoint.
+        """
+        from toolstone.bedrock.doctor import check_model  # noqa: PLC0415  loads no AWS library
+
+        return check_model(self._shop.given, name=self.model_name, settings=self.settings)
 
     async def aclose(self) -> None:
         """Close the model's connections early; they close with their event loop anyway."""
@@ -373,14 +325,6 @@ class Agent(Rulings, Generic[Output]):
         plan = await self._shop.plan(wish, run_id, stream=stream is not None)
         rig = self._shop.rig(plan, run, run_id, ledger, wish, stream)
         return await self._conduct(plan, rig, ledger, self._shop.began(plan, items))
-
-    async def _open(self, wish: Wish) -> tuple[Plan[Output], Rig, Ledger | None]:
-        """A session that is there, ready to go on; what it has spent is spent."""
-        run, ledger = await self._sessions.load_existing(str(wish.session))
-        plan = await self._shop.plan(wish, run.id, stream=False)
-        rig = self._shop.rig(plan, run, run.id, ledger, wish)
-        rig.purse.spend(run.used, run.requests + run.delegated)
-        return plan, rig, ledger
 
     async def _conduct(
         self, plan: Plan[Output], rig: Rig, ledger: Ledger | None, *first: Began

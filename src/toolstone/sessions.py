@@ -5,13 +5,13 @@ from __future__ import annotations
 import re
 import time
 import uuid
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, TypedDict
 
 from toolstone import limits
 from toolstone.errors import InputError
-from toolstone.items import CallKey, FunctionCall, FunctionCallOutput
+from toolstone.items import CallKey, FunctionCall, FunctionCallOutput, Item
 from toolstone.ledgers.memory import MemoryLedger
 from toolstone.runs.journal import Journal
 from toolstone.runs.result import ToolCall, waits_for
@@ -20,10 +20,9 @@ from toolstone.tools.tool import Tool
 from toolstone.tools.toolbox import Toolbox
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from toolstone.events import Ruled
-    from toolstone.items import Item
     from toolstone.ports import Ledger, Observer, Settings
     from toolstone.runs.budget import Budget, Purse
     from toolstone.runs.state import CallState
@@ -31,6 +30,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "AnyCall",
+    "Input",
     "ResumeOptions",
     "RunOptions",
     "Sessions",
@@ -41,6 +41,8 @@ __all__ = [
 ]
 
 Tools = Iterable[Callable[..., Any] | Tool | Toolbox] | Toolbox
+Input = str | Item | Mapping[str, Any] | Iterable[Item | Mapping[str, Any]]
+"""What a run may be told: text, an item, or several."""
 AnyCall = CallKey | ToolCall | str
 """A call, its key, or the key as text such as `"3.1"`."""
 

@@ -8,6 +8,7 @@ if TYPE_CHECKING:
     from toolstone.bedrock.choosing import ChosenAuth, choose_auth
     from toolstone.bedrock.credentials import Keys
     from toolstone.bedrock.dialect import Dialect
+    from toolstone.bedrock.doctor import Finding, check_model, diagnose
     from toolstone.bedrock.endpoint import Endpoint, Wishes, resolve_endpoint
     from toolstone.bedrock.model import BedrockModel, bedrock_model
 
@@ -17,13 +18,16 @@ __all__ = [
     "ChosenAuth",
     "Dialect",
     "Endpoint",
+    "Finding",
     "Keys",
     "Listed",
     "MintedKey",
     "SigV4",
     "Wishes",
     "bedrock_model",
+    "check_model",
     "choose_auth",
+    "diagnose",
     "list_models",
     "list_runtime_models",
     "resolve_endpoint",
@@ -35,6 +39,7 @@ _HOMES = {
     "catalogue": ("Listed", "list_models", "list_runtime_models"),
     "credentials": ("Keys",),
     "dialect": ("Dialect",),
+    "doctor": ("Finding", "check_model", "diagnose"),
     "endpoint": ("Endpoint", "Wishes", "resolve_endpoint"),
     "model": ("BedrockModel", "bedrock_model"),
 }

@@ -226,9 +226,8 @@ def check_model(
     case = Case(name, Dialect.load(), environment, clock(), settings=settings)
     if isinstance(model, BedrockModel):
         end = model.endpoint
-        return _looked(
-            replace(case, url=end.base_url, source=end.source, endpoint=end, chosen=model.auth)
-        )
+        seen = replace(case, url=end.base_url, source=end.source, endpoint=end)
+        return _looked(replace(seen, chosen=model.auth, wishes=model.wishes))
     base, ident = getattr(model, "base_url", None), getattr(model, "model", None)
     if not isinstance(base, str) or not isinstance(ident, str):
         return ()

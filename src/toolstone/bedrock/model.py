@@ -90,7 +90,14 @@ def bedrock_model(
     else:
         chosen = choose_auth(found, api_key=api_key, auth=auth, profile=profile)
     return BedrockModel(
-        found, chosen, dialect=dialect, gated=gated, reasoning=reasoning, name=model, **client
+        found,
+        chosen,
+        dialect=dialect,
+        gated=gated,
+        reasoning=reasoning,
+        name=model,
+        wishes=wishes,
+        **client,
     )
 
 
@@ -106,6 +113,7 @@ class BedrockModel:
         gated: What becomes of a parameter that it refuses.
         reasoning: Whether encrypted reasoning is sent back.
         name: What the user called it: the key of a price table.
+        wishes: What the endpoint was to be able to do.
         **client: As for `Responses`.
 
     Attributes:
@@ -113,6 +121,7 @@ class BedrockModel:
         auth: Who asks, by which source.
         profile: What it can, as far as the protocol needs it.
         name: What the user called it.
+        wishes: What the endpoint was to be able to do.
     """
 
     def __init__(
@@ -124,9 +133,11 @@ class BedrockModel:
         gated: Gated = "learn",
         reasoning: Literal["replay", "strip"] | None = None,
         name: str = "",
+        wishes: Wishes = _NO_WISHES,
         **client: Unpack[ClientOptions],
     ) -> None:
         self.endpoint = endpoint
+        self.wishes = wishes
         self.auth = auth
         self.profile: Profile = endpoint.profile
         self.name = name or f"bedrock-{endpoint.host}/{endpoint.model}"

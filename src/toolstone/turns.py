@@ -1,0 +1,93 @@
+"""A run one turn at a time, for queue workers and durable engines: `begin` and `advance`."""
+
+from __future__ import annotations
+
+import uuid
+from typing import TYPE_CHECKING, Generic, TypeVar, Unpack
+
+from toolstone._portal import block
+from toolstone.items import input_items
+from toolstone.rulings import Rulings
+from toolstone.runs.conduct import conduct
+from toolstone.runs.loop import Rig, advance
+from toolstone.runs.result import Result, result_again
+from toolstone.sessions import ResumeOptions, Wish, check_input
+
+if TYPE_CHECKING:
+    from toolstone.ports import Ledger
+    from toolstone.runs.plan import Plan
+    from toolstone.sessions import Input
+    from toolstone.workshop import Workshop
+
+__all__ = ["Turns"]
+
+Output = TypeVar("Output")
+
+
+class Turns(Rulings, Generic[Output]):
+    """The doors of an agent that go no further than one turn of the loop."""
+
+    __slots__ = ("_shop",)
+
+    _shop: Workshop[Output]
+
+    async def begin(
+        self,
+        input: Input,  # noqa: A002  the wire's own name for it
+        session: str,
+        **options: Unpack[ResumeOptions],
+    ) -> None:
+        """Write down what is said, and ask nobody yet: `advance` does, one turn a call.
+
+        For queue workers and durable engines. Give the agent a ledger that all workers share.
+
+        Raises:
+            InputError: The input cannot be, or the session waits for somebody.
+            ConflictError: Somebody else is running this session.
+        """
+        items = input_items(input)
+        check_input(items)
+        wish = Wish(session, **options)
+        run, ledger = await self._sessions.load_free(session)
+        run_id = uuid.uuid4().hex
+        plan = await self._shop.plan(wish, run_id, stream=False)
+        rig = self._shop.rig(plan, run, run_id, ledger, wish)
+        await rig.journal.record(self._shop.began(plan, items))
+
+    def begin_sync(
+        self,
+        input: Input,  # noqa: A002  the wire's own name for it
+        session: str,
+        **options: Unpack[ResumeOptions],
+    ) -> None:
+        """`begin`, blocking."""
+        block(self.begin, input, session, **options)
+
+    async def advance(
+        self, session: str, **options: Unpack[ResumeOptions]
+    ) -> Result[Output] | None:
+        """One turn of the loop: one request, or one batch of calls.
+
+        Returns:
+            The result when the run is complete or waits; None when there is more to do.
+
+        Raises:
+            RunError: The run ended otherwise.
+            InputError: There is no such session.
+            ConflictError: Somebody else has advanced it meanwhile.
+        """
+        plan, rig, _ledger = await self._open(Wish(session, **options))
+        run = rig.journal.run
+        return result_again(plan, run) or await conduct(plan, run, rig, advance)
+
+    def advance_sync(self, session: str, **options: Unpack[ResumeOptions]) -> Result[Output] | None:
+        """`advance`, blocking."""
+        return block(self.advance, session, **options)
+
+    async def _open(self, wish: Wish) -> tuple[Plan[Output], Rig, Ledger | None]:
+        """A session that is there, ready to go on; what it has spent is spent."""
+        run, ledger = await self._sessions.load_existing(str(wish.session))
+        plan = await self._shop.plan(wish, run.id, stream=False)
+        rig = self._shop.rig(plan, run, run.id, ledger, wish)
+        rig.purse.spend(run.used, run.requests + run.delegated)
+        return plan, rig, ledger
