@@ -7,8 +7,8 @@ from functools import cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from toolstone import limits
-from toolstone.errors import ConfigError, DeadlineError, TransportError
-from toolstone.wire.failed import no_connection
+from toolstone.errors import ConfigError, TransportError
+from toolstone.wire.failed import broken, no_connection, too_late, unfit
 from toolstone.wire.pools import PerLoop
 from toolstone.wire.proxies import Proxies
 from toolstone.wire.reading import decoded, read_body
@@ -151,12 +151,8 @@ async def _chunks(answer: Any) -> AsyncGenerator[bytes]:
 
 def _failure(error: Exception, request: HttpRequest | None, phase: str) -> TransportError:
     aiohttp = _aiohttp()
-    what = f"{type(error).__name__}: {error}"
     if isinstance(error, aiohttp.ConnectionTimeoutError) and request is not None:
-        seconds = request.deadlines.connect
-        return DeadlineError(
-            f"no connection within {seconds:g} s (Deadlines.connect)", phase="connect"
-        )
+        return too_late(request.deadlines.connect)
     if isinstance(error, aiohttp.ClientHttpProxyError):
         status = getattr(error, "status", 0)
         return TransportError(f"the proxy did not let us through: {status}", phase="connect")
@@ -165,7 +161,5 @@ def _failure(error: Exception, request: HttpRequest | None, phase: str) -> Trans
     if isinstance(error, aiohttp.ClientConnectorError | aiohttp.ClientConnectorCertificateError):
         return no_connection(error)
     if isinstance(error, aiohttp.InvalidURL | ValueError):
-        return TransportError(
-            f"the request is not one that HTTP can carry ({what})", phase="send", retryable=False
-        )
-    return TransportError(f"the connection broke before the answer was whole ({what})", phase=phase)
+        return unfit(error)
+    return broken(error, phase)

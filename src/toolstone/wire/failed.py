@@ -1,12 +1,12 @@
-"""What is said of a connection that did not come about, whichever library tried."""
+"""What is said of a connection that failed, whichever library tried."""
 
 from __future__ import annotations
 
 import ssl
 
-from toolstone.errors import TransportError
+from toolstone.errors import DeadlineError, TransportError
 
-__all__ = ["no_connection"]
+__all__ = ["broken", "no_connection", "too_late", "unfit"]
 
 
 def no_connection(error: BaseException) -> TransportError:
@@ -23,3 +23,25 @@ def no_connection(error: BaseException) -> TransportError:
             )
         seen = seen.__cause__ or seen.__context__
     return TransportError(f"no connection: {error}", phase="connect")
+
+
+def too_late(seconds: float | None) -> DeadlineError:
+    """The error for a connection that did not come about in time."""
+    return DeadlineError(f"no connection within {seconds:g} s (Deadlines.connect)", phase="connect")
+
+
+def unfit(error: BaseException) -> TransportError:
+    """The error for a request that a library refuses to send."""
+    return TransportError(
+        f"the request is not one that HTTP can carry ({type(error).__name__}: {error})",
+        phase="send",
+        retryable=False,
+    )
+
+
+def broken(error: BaseException, phase: str) -> TransportError:
+    """The error for an answer that broke off, or never began."""
+    return TransportError(
+        f"the connection broke before the answer was whole ({type(error).__name__}: {error})",
+        phase=phase,
+    )

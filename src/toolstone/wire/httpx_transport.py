@@ -12,8 +12,8 @@ from functools import cache, lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
 from toolstone import limits
-from toolstone.errors import ConfigError, DeadlineError, TransportError
-from toolstone.wire.failed import no_connection
+from toolstone.errors import ConfigError, TransportError
+from toolstone.wire.failed import broken, no_connection, too_late, unfit
 from toolstone.wire.pools import PerLoop
 from toolstone.wire.proxies import Proxies
 from toolstone.wire.reading import decoded, read_body
@@ -226,18 +226,12 @@ async def _chunks(answer: Any) -> AsyncGenerator[bytes]:
 
 def _failure(error: Exception, request: HttpRequest | None, phase: str) -> TransportError:
     httpx = _httpx()
-    what = f"{type(error).__name__}: {error}"
     if isinstance(error, httpx.ConnectTimeout) and request is not None:
-        seconds = request.deadlines.connect
-        return DeadlineError(
-            f"no connection within {seconds:g} s (Deadlines.connect)", phase="connect"
-        )
+        return too_late(request.deadlines.connect)
     if isinstance(error, httpx.ProxyError):
         return TransportError(f"the proxy did not let us through: {error}", phase="connect")
     if isinstance(error, httpx.ConnectError):
         return no_connection(error)
     if isinstance(error, httpx.LocalProtocolError | httpx.UnsupportedProtocol | httpx.InvalidURL):
-        return TransportError(
-            f"the request is not one that HTTP can carry ({what})", phase="send", retryable=False
-        )
-    return TransportError(f"the connection broke before the answer was whole ({what})", phase=phase)
+        return unfit(error)
+    return broken(error, phase)
