@@ -55,7 +55,7 @@ def test_a_denial_on_the_runtime_host_names_the_project_statement():
     denied = Account(deny=[Statement(["bedrock:InvokeModel"])])
     with Stage(["hello"], "bedrock/openai.gpt-5.6-sol", account=denied) as stage:
         agent = stage.agent()
-        with pytest.raises(FailedError) as caught:
+        with pytest.raises(FailedError, match="project/default") as caught:
             agent.run_sync("hi")
     assert (caught.value.__cause__.means, caught.value.__cause__.status) == ("permission", 403)
 
