@@ -109,9 +109,9 @@ def test_openai_itself_is_reached_as_before(monkeypatch):
 
 def test_the_public_names_are_these_and_each_is_there():
     assert sorted(toolstone.bedrock.__all__) == [
-        *("ApiKey", "BedrockModel", "ChosenAuth", "Dialect", "Endpoint", "Keys", "Listed"),
-        *("MintedKey", "SigV4", "Wishes", "bedrock_model", "choose_auth", "list_models"),
-        *("list_runtime_models", "resolve_endpoint"),
+        *("ApiKey", "BedrockModel", "ChosenAuth", "Dialect", "Endpoint", "Finding", "Keys"),
+        *("Listed", "MintedKey", "SigV4", "Wishes", "bedrock_model", "check_model"),
+        *("choose_auth", "diagnose", "list_models", "list_runtime_models", "resolve_endpoint"),
     ]
     for name in toolstone.bedrock.__all__:
         assert getattr(toolstone.bedrock, name).__doc__, name
