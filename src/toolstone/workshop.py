@@ -75,6 +75,8 @@ class Workshop(Generic[Output]):
     model: Model | None = field(init=False, default=None)
     """The model once it was needed: a string is resolved at the first run."""
     _offers: dict[tuple[Any, ...], Offer] = field(init=False, default_factory=dict)
+    _described: str = field(init=False, default="")
+    """The output type in words, once a run has begun: the same for all of them."""
 
     def __post_init__(self) -> None:
         if isinstance(self.given, str):
@@ -159,7 +161,8 @@ class Workshop(Generic[Output]):
     def began(self, plan: Plan[Output], items: tuple[Item, ...], *, resumed: bool = False) -> Began:
         """The first fact of a run."""
         specs = plan.offer().specs
-        told = fingerprint(self.model_name, plan.instructions, specs, repr(self.output))
+        self._described = self._described or repr(self.output)
+        told = fingerprint(self.model_name, plan.instructions, specs, self._described)
         return Began(items, told, plan.budget.as_data(), resumed)
 
     async def _instruct(self, run_id: str, wish: Wish) -> str | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import lru_cache
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
 
@@ -13,7 +14,7 @@ from toolstone.ports import NO_SETTINGS, OutputFormat, Profile, Settings
 from toolstone.runs.budget import Budget
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Mapping
 
     from toolstone.ports import Model, ToolSpec
     from toolstone.schema.output import OutputType
@@ -79,7 +80,10 @@ class Plan(Generic[Output]):
         return self.output.format if self.how == "native" else None
 
 
-def fingerprint(name: str, instructions: str | None, specs: Sequence[ToolSpec], output: str) -> str:
+@lru_cache(maxsize=64)
+def fingerprint(
+    name: str, instructions: str | None, specs: tuple[ToolSpec, ...], output: str
+) -> str:
     """A short hash of what the model is told about itself: a changed agent is noticed on resume."""
     told = [name, instructions, output, [[s.name, s.description, s.parameters] for s in specs]]
     return sha256(to_json(told)).hexdigest()[:16]

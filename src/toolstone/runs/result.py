@@ -242,7 +242,7 @@ _ERRORS: dict[str, type[RunError]] = {
 }
 
 
-def raise_for(result: Result[Any], end: Stop, cause: BaseException | None = None) -> NoReturn:
+def raise_for(result: Result[Any], end: Stop) -> NoReturn:
     """Raise the error of an outcome that is no result; the table is exhaustive.
 
     Raises:
@@ -259,7 +259,7 @@ def raise_for(result: Result[Any], end: Stop, cause: BaseException | None = None
         )
     budget = ", budget=...)" if end.why.startswith("the budget") else ")"
     message = f"{_say(end, result)}. Go on with resume({result.session!r}{budget}"
-    raise _ERRORS[end.outcome](message, result=result, session=result.session) from cause
+    raise _ERRORS[end.outcome](message, result=result, session=result.session)
 
 
 def _say(end: Stop, result: Result[Any]) -> str:
