@@ -49,7 +49,11 @@ facts = st.one_of(
     st.builds(Said, items, st.sampled_from(["output", "loop", "empty"])),
     st.builds(Asked, count, count, count),
     st.builds(Accepted, text),
-    st.builds(Answered, text, text, items, usages, text, st.none() | text, st.none() | objects),
+    st.builds(
+        Answered,
+        *(text, text, items, usages, text, st.none() | text, st.none() | objects),
+        *(st.none() | text, text),
+    ),
     st.builds(Started, st.lists(keys, max_size=3).map(tuple)),
     st.builds(Returned, keys, outputs, st.booleans(), st.just("ran"), st.none() | usages),
     st.builds(Ruled, keys, st.sampled_from(["approve", "deny", "again"]), outputs),

@@ -116,6 +116,10 @@ class Answered:
     reason: str | None = None
     """Why it is incomplete: `max_output_tokens`, `content_filter`, ..."""
     error: dict[str, Any] | None = None
+    service_tier: str | None = None
+    """The tier that was used."""
+    endpoint: str = ""
+    """The origin that answered."""
     type: Literal["answered"] = "answered"
 
 

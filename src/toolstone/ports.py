@@ -10,7 +10,7 @@ from toolstone.items import FunctionCall, Message
 from toolstone.usage import Usage
 
 if TYPE_CHECKING:
-    from toolstone.events import Delta, Fact, Noted, Record
+    from toolstone.events import Accepted, Delta, Fact, Noted, Record
     from toolstone.items import Item
 
 __all__ = [
@@ -26,8 +26,11 @@ __all__ = [
     "ToolSpec",
 ]
 
-Emit = Callable[[Sequence["Delta"]], Awaitable[None]]
-"""Where a model puts what is fleeting: all deltas of one network read at once."""
+Emit = Callable[[Sequence["Delta | Accepted"]], Awaitable[None]]
+"""Where a model puts what is fleeting: all deltas of one network read at once.
+
+`Accepted`, alone in its batch, is no delta: it is kept, so that another process can go on waiting.
+"""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -39,6 +42,8 @@ class ToolSpec:
     parameters: Mapping[str, Any]
     """JSON Schema of the arguments object."""
     strict: bool
+    raw: Mapping[str, Any] | None = None
+    """The whole definition as the wire has it, for a tool that is no function: custom, hosted."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -65,15 +70,25 @@ class Settings:
         effort: Reasoning effort: `none`, `low`, `medium`, `high` ...
         summary: Reasoning summary: `auto`, `concise`, `detailed`.
         verbosity: `low`, `medium`, `high`.
-        service_tier: `auto`, `default`, `flex`, `priority` ...
+        json_mode: Whether the answer must be some JSON object; the input must say "JSON" (§8). For
+            one of a known shape give the agent an output type instead.
+        service_tier: `auto`, `default`, `flex`, `priority` ...; what was used stands in the result.
+        background: Whether the service works on it without a connection held open: it is polled,
+            and another process may go on waiting for it (§10). Implies `store`.
         store: Whether the service keeps the response; False unless said otherwise.
         state: `local` replays the history each turn; `server` sends only what is new and names the
             previous response (implies `store`).
+        conversation: Id of a conversation that the service keeps (OpenAI); excludes `state`.
+        compact_threshold: Tokens beyond which the service itself compacts the history (OpenAI §13).
         include: Extra output, such as `reasoning.encrypted_content`.
+        top_logprobs: 0 to 20, beside `include=["message.output_text.logprobs"]`.
+        max_tool_calls: How many calls of hosted tools one response may make.
         truncation: `auto` or `disabled`.
         metadata: Up to 16 pairs of text.
         safety_identifier: Who the end user is, opaque, up to 64 characters.
         prompt_cache_key: A hint for cache hits, up to 64 characters.
+        prompt_cache_options: `{"mode": "explicit", "ttl": "30m"}` and the like (§2); breakpoints are
+            set in the content, see `toolstone.Text`.
         stream: Whether HTTP streams also when nobody watches; None decides by the door used.
         extra: Body fields of your own, sent as they are and last.
     """
@@ -86,14 +101,21 @@ class Settings:
     effort: str | None = None
     summary: str | None = None
     verbosity: str | None = None
+    json_mode: bool | None = None
     service_tier: str | None = None
+    background: bool | None = None
     store: bool | None = None
     state: Literal["local", "server"] | None = None
+    conversation: str | None = None
+    compact_threshold: int | None = None
     include: Sequence[str] | None = None
+    top_logprobs: int | None = None
+    max_tool_calls: int | None = None
     truncation: str | None = None
     metadata: Mapping[str, str] | None = None
     safety_identifier: str | None = None
     prompt_cache_key: str | None = None
+    prompt_cache_options: Mapping[str, Any] | None = None
     stream: bool | None = None
     extra: Mapping[str, Any] = field(default_factory=dict)
 
@@ -126,6 +148,10 @@ class Profile:
             wants them, Open Responses refuses them.
         junk: Trailing text after a call's arguments that this endpoint is known to add.
         ignores: Parameters that it takes without effect; `max_tool_calls` is then minded here.
+        resumes: Whether a broken stream of a background response can be taken up where it stopped
+            (`GET ...?stream=true&starting_after=N`); where it cannot, the response is polled.
+        unsupported: What it cannot do, by the names in `docs/capabilities.md`, each with what to do
+            instead; a request that needs it raises `Unsupported` before anything is sent.
     """
 
     name: str = "responses"
@@ -136,6 +162,8 @@ class Profile:
     replays_thoughts: bool = False
     junk: tuple[str, ...] = ()
     ignores: frozenset[str] = frozenset()
+    resumes: bool = False
+    unsupported: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,6 +184,8 @@ class Request:
     """Id of the response to go on from; `items` then holds only what is new."""
     whole: Sequence[Item] | None = None
     """The whole history beside `previous`, for when the server has lost that response."""
+    accepted: str | None = None
+    """Id of a background response that was taken already: it is waited for, not asked for anew."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,6 +201,10 @@ class Response:
     reason: str | None = None
     """`incomplete_details.reason`."""
     error: Mapping[str, Any] | None = None
+    service_tier: str | None = None
+    """The tier that was used, as the server says; not always the one asked for."""
+    endpoint: str = ""
+    """The origin that answered: encrypted reasoning is of use there alone."""
     notes: tuple[Noted, ...] = ()
     """What the client noticed on the way: failed attempts, parameters dropped, junk stripped."""
     sent: bytes = b""

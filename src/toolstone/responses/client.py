@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
     from types import TracebackType
 
-    from toolstone.events import Delta
+    from toolstone.events import Accepted, Delta
     from toolstone.ports import Emit, Request
     from toolstone.responses.failures import Row
     from toolstone.wire import HttpStream
@@ -335,7 +335,7 @@ class _Exchange:
         )
 
 
-async def _nobody(deltas: Sequence[Delta]) -> None:
+async def _nobody(deltas: Sequence[Delta | Accepted]) -> None:
     """Nobody watches."""
 
 

@@ -79,6 +79,7 @@ def response_from(
             request_id=request_id(headers),
         )
     details, error, model = raw.get("incomplete_details"), raw.get("error"), raw.get("model")
+    tier = raw.get("service_tier")
     reason = details.get("reason") if type(details) is dict else None
     response = Response(
         ident,
@@ -88,9 +89,10 @@ def response_from(
         model if type(model) is str else "",
         reason if type(reason) is str else None,
         error if type(error) is dict else None,
-        notes,
-        sent,
-        received,
+        tier if type(tier) is str else None,
+        notes=notes,
+        sent=sent,
+        received=received,
     )
     if status == "failed":
         raise _failed(response, error, headers, secrets, table)

@@ -140,6 +140,8 @@ async def _ask(plan: Plan[Any], step: Ask, run: Run, rig: Rig) -> None:
             response.model,
             response.reason,
             None if response.error is None else dict(response.error),
+            response.service_tier,
+            response.endpoint,
         ),
     )
 
