@@ -7,14 +7,14 @@ import pytest
 
 SOURCE = Path(__file__).parent.parent / "src" / "toolstone"
 
-WORDS = {"errors", "items", "events", "outcomes", "limits", "usage", "_portal"}
+WORDS = {"errors", "items", "events", "outcomes", "limits", "usage", "parts", "_portal"}
 FLOORS = [
     WORDS,
     {"ports"},
     {"schema"},
     {"tools", "ledgers", "observers"},
     {"wire"},
-    {"runs", "responses"},
+    {"runs", "responses", "chat"},
     {"bedrock"},
     {"local"},
     {"models", "sessions", "delegate", "rulings", "turns", "workshop", "agent"},
@@ -23,6 +23,7 @@ FLOORS = [
     {"__init__", "__main__"},
 ]
 SIDEWAYS = {
+    ("chat", "responses"),
     ("workshop", "models"),
     ("workshop", "sessions"),
     ("delegate", "sessions"),
@@ -35,7 +36,8 @@ SIDEWAYS = {
     ("agent", "delegate"),
     ("agent", "sessions"),
 }
-"""Files of one floor that may meet: an agent has a workshop and sessions, a workshop a model."""
+"""What may meet on one floor: both protocols share the exchange over HTTP; an agent has a workshop
+and sessions, a workshop a model."""
 
 LEVEL = {name: level for level, floor in enumerate(FLOORS) for name in floor}
 PURE = [

@@ -87,8 +87,8 @@ class Settings:
         metadata: Up to 16 pairs of text.
         safety_identifier: Who the end user is, opaque, up to 64 characters.
         prompt_cache_key: A hint for cache hits, up to 64 characters.
-        prompt_cache_options: `{"mode": "explicit", "ttl": "30m"}` and the like (§2); breakpoints are
-            set in the content, see `toolstone.Text`.
+        prompt_cache_options: `{"mode": "explicit", "ttl": "30m"}` and the like (§2);
+            breakpoints are set in the content, see `toolstone.Text`.
         stream: Whether HTTP streams also when nobody watches; None decides by the door used.
         extra: Body fields of your own, sent as they are and last.
     """

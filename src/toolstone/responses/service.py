@@ -1,0 +1,188 @@
+"""An HTTP service that answers requests: its address, who asks, how long, how often."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from typing import TYPE_CHECKING, Final, Self
+
+from toolstone import limits
+from toolstone.errors import ConfigError, ServiceError
+from toolstone.events import Noted, Retrying
+from toolstone.ports import Profile, Response
+from toolstone.responses.address import check_base_url
+from toolstone.responses.failures import TABLE, sanitised
+from toolstone.wire import (
+    Auth,
+    BearerAuth,
+    Deadlines,
+    HttpRequest,
+    HttpxTransport,
+    NoAuth,
+    Quota,
+    Retry,
+    Transport,
+)
+from toolstone.wire.retry import persist
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Mapping, Sequence
+    from types import TracebackType
+
+    from toolstone.responses.exchange import Exchange
+    from toolstone.responses.failures import Row
+
+__all__ = ["DEFAULT_PROFILE", "DEFAULT_RETRY", "Service"]
+
+DEFAULT_PROFILE: Final = Profile()
+DEFAULT_RETRY: Final = Retry()
+_NAME: Final = re.compile(r"[A-Za-z0-9-]+")
+
+
+class Service:
+    """What the clients of both protocols share; see `Responses` for the arguments.
+
+    Attributes:
+        failures: What errors mean here, row by row; see `toolstone.responses.failures`.
+    """
+
+    def __init__(
+        self,
+        *,
+        model: str,
+        base_url: str,
+        api_key: str | Callable[[], str | Awaitable[str]] | None = None,
+        auth: Auth | None = None,
+        transport: Transport | None = None,
+        profile: Profile = DEFAULT_PROFILE,
+        deadlines: Deadlines | None = None,
+        retry: Retry = DEFAULT_RETRY,
+        headers: Mapping[str, str] | None = None,
+        user_agent: str = "toolstone",
+    ) -> None:
+        if not model:
+            raise ConfigError("model is empty; give the name that the server knows it by")
+        if auth is not None and api_key is not None:
+            raise ConfigError("both api_key and auth are given; one of them says who asks")
+        self.model = model
+        self.profile = profile
+        self.base_url = check_base_url(base_url)
+        self.deadlines = deadlines or Deadlines(idle=profile.idle or limits.IDLE_SECONDS)
+        self.retry = retry
+        self.quota = Quota()
+        self.failures: Sequence[Row] = TABLE
+        self._auth = auth or (NoAuth() if api_key is None else BearerAuth(api_key))
+        self._transport = transport or HttpxTransport()
+        common = _checked(
+            {
+                **{name.lower(): value for name, value in (headers or {}).items()},
+                "user-agent": user_agent,
+                "content-type": "application/json",
+                "accept-encoding": "identity",
+            }
+        )
+        self._headers = {
+            False: {**common, "accept": "application/json"},
+            True: {**common, "accept": "text/event-stream"},
+        }
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}(model={self.model!r}, base_url={self.base_url!r})"
+
+    async def aclose(self) -> None:
+        """Close the transport's connections in this event loop; a later request opens new ones."""
+        await self._transport.aclose()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self.aclose()
+
+    async def persist(self, exchange: Exchange) -> Response:
+        """Carry an exchange out, and again where that can help.
+
+        Raises:
+            ServiceError: No answer; `notes` has what each attempt was.
+        """
+        started = self.retry.clock()
+        try:
+            response = await exchange.attempt()
+        except ServiceError as error:
+            return await self._again(exchange, error, started)
+        self.quota.refill()
+        return response
+
+    async def _again(self, exchange: Exchange, first: ServiceError, started: float) -> Response:
+        notes = [_note(1, first)]
+
+        async def attempt() -> Response:
+            try:
+                return await exchange.attempt()
+            except ServiceError as error:
+                notes.append(_note(len(notes) + 1, error))
+                raise
+
+        async def announce(error: ServiceError, number: int, wait: float) -> None:
+            await exchange.emit([Retrying(number + 1, wait, str(error))])
+
+        try:
+            response = await persist(
+                attempt, first, retry=self.retry, quota=self.quota, announce=announce
+            )
+        except ServiceError as error:
+            error.attempts = len(notes)
+            error.elapsed = self.retry.clock() - started
+            error.notes = tuple(notes)
+            raise
+        return replace(response, notes=(*notes, *response.notes))
+
+    async def open(
+        self, method: str, url: str, body: bytes, *, streamed: bool
+    ) -> tuple[HttpRequest, Sequence[str]]:
+        """One attempt's request, signed, and the values in it that must not be told."""
+        headers = self._headers[streamed]
+        added = await self._auth.headers(method, url, headers, body)
+        request = HttpRequest(method, url, {**headers, **added}, body, self.deadlines)
+        return request, list(added.values())
+
+    async def learn(self, status: int, headers: Mapping[str, str]) -> bool:
+        """Whether the one who signs has learnt something from a refusal."""
+        return await self._auth.learn(status, headers)
+
+    @property
+    def transport(self) -> Transport:
+        """What carries the requests."""
+        return self._transport
+
+
+def _checked(headers: Mapping[str, str]) -> Mapping[str, str]:
+    for name, value in headers.items():
+        if not _NAME.fullmatch(name):
+            raise ConfigError(f"header name {name[:40]!r}: use letters, digits and '-'")
+        if not value.isascii() or not value.isprintable():
+            raise ConfigError(
+                f"the value of header {name!r} ({len(value)} characters) holds a line break or a "
+                "character outside ASCII"
+            )
+    return headers
+
+
+def _note(number: int, error: ServiceError) -> Noted:
+    """What a failed attempt was, and what it is known to have cost."""
+    data = {
+        "attempt": number,
+        "error": type(error).__name__,
+        "phase": error.phase,
+        "status": error.status,
+        "code": error.code,
+        "request_id": error.request_id,
+    }
+    known = {name: value for name, value in data.items() if value is not None}
+    usage = error.partial.usage if error.partial is not None else None
+    return Noted("attempt", sanitised(str(error)), usage, known)
