@@ -15,7 +15,8 @@ if TYPE_CHECKING:
         item,
         refusal,
     )
-    from toolstone.local.brains.script import Function, Script
+    from toolstone.local.brains.function import Function
+    from toolstone.local.brains.script import Script
     from toolstone.local.profiles import (
         ALWAYS,
         Account,
@@ -61,7 +62,8 @@ _HOMES = {
     "toolstone.local.brains.answers": (
         *("Answer", "answer", "call", "empty", "error", "failed", "incomplete", "item", "refusal"),
     ),
-    "toolstone.local.brains.script": ("Function", "Script"),
+    "toolstone.local.brains.function": ("Function",),
+    "toolstone.local.brains.script": ("Script",),
     "toolstone.local.profiles": (
         *(
             "ALWAYS",

@@ -2,9 +2,9 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, TypeAlias
+from typing import Any, Final, Literal, TypeAlias
 
 from toolstone.errors import ConfigError
 from toolstone.local.brain import (
@@ -29,12 +29,18 @@ __all__ = [
     "call",
     "empty",
     "error",
+    "estimate",
     "failed",
     "incomplete",
     "item",
+    "pieces_of",
     "recite",
     "refusal",
 ]
+
+
+CHUNK: Final = 12
+"""Characters in a piece, if nothing else is said."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +80,7 @@ class Answer:
     usage: Usage | None = None
     delay: float = 0.0
     pause: float = 0.0
-    chunk: int = 12
+    chunk: int = CHUNK
 
 
 Say: TypeAlias = Part | Answer | Sequence[Part]
@@ -86,7 +92,7 @@ def answer(
     usage: Usage | None = None,
     delay: float = 0.0,
     pause: float = 0.0,
-    chunk: int = 12,
+    chunk: int = CHUNK,
 ) -> Answer:
     """Say these parts, slowly or with these tokens reported."""
     return Answer(parts, usage=usage, delay=delay, pause=pause, chunk=chunk)
@@ -136,7 +142,7 @@ def error(
     return Answer(refused=refused)
 
 
-async def recite(said: Say, turn: Turn) -> AsyncIterator[Piece]:
+async def recite(said: Say, turn: Turn) -> AsyncGenerator[Piece]:
     """Give an answer piece by piece, its delays kept, `End` last."""
     whole = whole_answer(said)
     if whole.delay:
@@ -144,11 +150,11 @@ async def recite(said: Say, turn: Turn) -> AsyncIterator[Piece]:
     if whole.refused is not None:
         raise whole.refused
     for part in whole.parts:
-        for piece in _pieces(part, whole.chunk):
+        for piece in pieces_of(part, whole.chunk):
             yield piece
             if whole.pause:
                 await asyncio.sleep(whole.pause)
-    usage = whole.usage or _estimate(turn, whole.parts)
+    usage = whole.usage or estimate(turn, "".join(map(str, whole.parts)))
     yield End(usage, whole.status, whole.reason, whole.fault)
 
 
@@ -177,7 +183,8 @@ def _unsayable(part: object) -> str:
     )
 
 
-def _pieces(part: Part, chunk: int) -> Iterator[Piece]:
+def pieces_of(part: Part, chunk: int = CHUNK) -> Iterator[Piece]:
+    """Cut a part into pieces of so many characters."""
     match part:
         case Item():
             yield part
@@ -200,8 +207,7 @@ def _cuts(text: str, size: int) -> Iterator[str]:
     yield from (text[at : at + size] for at in range(0, len(text) or 1, max(size, 1)))
 
 
-def _estimate(turn: Turn, parts: Sequence[Part]) -> Usage:
+def estimate(turn: Turn, written: str) -> Usage:
     """Count four characters of JSON as one token: steady, and never zero for something said."""
     read = json.dumps([list(turn.items), turn.instructions, turn.body.get("tools")], default=str)
-    written = sum(len(str(part)) for part in parts)
-    return Usage(-(-len(read) // 4), -(-written // 4))
+    return Usage(-(-len(read) // 4), -(-len(written) // 4))

@@ -3,7 +3,7 @@
 import json
 import tomllib
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -11,16 +11,18 @@ from toolstone import limits
 from toolstone.errors import ConfigError
 from toolstone.local.brain import Piece, RefusalError, Turn, Usage
 from toolstone.local.brains.answers import (
+    CHUNK,
     Answer,
     Part,
     Say,
     Scripted,
+    estimate,
     recite,
     refusal,
     whole_answer,
 )
 
-__all__ = ["Function", "Script", "model_turns"]
+__all__ = ["Script", "model_turns"]
 
 By = Literal["question", "conversation", "sequence"]
 
@@ -99,22 +101,9 @@ class Script:
         async for piece in recite(self._answers[index], turn):
             yield piece
 
-    async def close(self) -> None:
-        """Hold nothing, so let go of nothing."""
-
-
-class Function:
-    """A brain that is a Python function: it gets the turn and returns what to say."""
-
-    models: Sequence[str] = ()
-
-    def __init__(self, function: Callable[[Turn], Say]) -> None:
-        self._function = function
-
-    async def answer(self, turn: Turn) -> AsyncIterator[Piece]:
-        """Say what the function returns."""
-        async for piece in recite(self._function(turn), turn):
-            yield piece
+    async def count(self, turn: Turn) -> int:
+        """Count what would be read, four characters a token."""
+        return estimate(turn, "").input_tokens
 
     async def close(self) -> None:
         """Hold nothing, so let go of nothing."""
@@ -181,7 +170,7 @@ def _spelled(table: Mapping[str, Any]) -> Answer:
         usage=usage,
         delay=float(table.get("delay", 0)),
         pause=float(table.get("pause", 0)),
-        chunk=int(table.get("chunk", 12)),
+        chunk=int(table.get("chunk", CHUNK)),
     )
 
 
