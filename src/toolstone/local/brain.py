@@ -1,21 +1,30 @@
 """What thinks behind the local endpoint: the port, what it is asked, the pieces it answers."""
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, runtime_checkable
 
 __all__ = [
+    "Annotate",
     "Arguments",
     "Brain",
     "Call",
     "Choice",
+    "Counting",
+    "Custom",
     "Decline",
     "End",
+    "Hosting",
+    "Input",
     "Item",
     "Message",
     "Piece",
+    "Reasoning",
     "RefusalError",
+    "Settle",
+    "Summary",
     "Text",
+    "Thought",
     "Turn",
     "Usage",
 ]
@@ -26,7 +35,7 @@ class Choice:
     """What `tool_choice` comes to: whether a call may or must be made, and of which tools."""
 
     mode: Literal["none", "auto", "required"]
-    names: tuple[str, ...]  # the function tools that may be called, in the order offered
+    names: tuple[str, ...]  # the function and custom tools that may be called, as offered
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +67,12 @@ class Turn:
         return [t for t in offered if t["type"] == "function" and t["name"] in self.choice.names]
 
     @property
+    def custom_tools(self) -> list[Mapping[str, Any]]:
+        """The custom tools, which take text as it is, that may be called in this turn."""
+        offered = self.body.get("tools") or []
+        return [t for t in offered if t["type"] == "custom" and t["name"] in self.choice.names]
+
+    @property
     def parallel(self) -> bool:
         """Whether more than one call may be made."""
         return self.body.get("parallel_tool_calls") is not False
@@ -78,18 +93,27 @@ class Message:
     """Open a message; text that comes without one opens its own."""
 
     phase: str | None = None
+    id: str | None = None  # None: the server makes one up
 
 
 @dataclass(frozen=True, slots=True)
 class Text:
-    """More of the open message's text."""
+    """More of the open message's text, with the likelihoods of its tokens if they are known."""
 
     delta: str
+    logprobs: Sequence[Mapping[str, Any]] = ()  # as the wire has them; told if asked for
+
+
+@dataclass(frozen=True, slots=True)
+class Annotate:
+    """Annotate the open text: a `url_citation`, a `file_citation`, as the wire has it."""
+
+    annotation: Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
 class Decline:
-    """More of a refusal, in the open message."""
+    """More of a refusal, inside the open message."""
 
     delta: str
 
@@ -100,6 +124,7 @@ class Call:
 
     name: str
     call_id: str | None = None  # None: the server makes one up
+    id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,8 +135,53 @@ class Arguments:
 
 
 @dataclass(frozen=True, slots=True)
+class Custom:
+    """Open a call of a custom tool; its input follows."""
+
+    name: str
+    call_id: str | None = None
+    id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Input:
+    """More of the open custom call's input, as it is."""
+
+    delta: str
+
+
+@dataclass(frozen=True, slots=True)
+class Reasoning:
+    """Open an item of reasoning; thoughts that come without one open their own."""
+
+    id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Thought:
+    """More of the raw thoughts."""
+
+    delta: str
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """More of the summary of the thoughts; another `part` opens the next part."""
+
+    delta: str
+    part: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Item:
     """An output item that arrives whole, of any type; it needs a `type`, and gets an `id`."""
+
+    item: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Settle:
+    """Close the open item as this: it stands in the output just so, with the open one's id."""
 
     item: Mapping[str, Any]
 
@@ -124,6 +194,7 @@ class Usage:
     output_tokens: int = 0
     cached_tokens: int = 0
     reasoning_tokens: int = 0
+    cache_write_tokens: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,9 +205,25 @@ class End:
     status: Literal["completed", "incomplete", "failed"] = "completed"
     reason: str | None = None  # of incomplete: max_output_tokens, content_filter
     error: Mapping[str, str] | None = None  # of failed: code and message
+    service_tier: str | None = None  # that served it; None: `default`
 
 
-Piece = Message | Text | Decline | Call | Arguments | Item | End
+Piece = (
+    Message
+    | Text
+    | Annotate
+    | Decline
+    | Call
+    | Arguments
+    | Custom
+    | Input
+    | Reasoning
+    | Thought
+    | Summary
+    | Item
+    | Settle
+    | End
+)
 
 
 class RefusalError(Exception):
@@ -208,4 +295,26 @@ class Brain(Protocol):
 
     async def close(self) -> None:
         """Let go of what is held. Called once, when the server stops."""
+        ...
+
+
+@runtime_checkable
+class Counting(Protocol):
+    """A brain that can count what it would read."""
+
+    async def count(self, turn: Turn) -> int:
+        """Count the tokens of a turn: its items, instructions and tools."""
+        ...
+
+
+@runtime_checkable
+class Hosting(Protocol):
+    """A brain that runs tools itself, so that requests may declare them."""
+
+    @property
+    def hosted(self) -> Collection[str]:
+        """The types of tools it runs or passes on, such as `web_search`; `*`: any.
+
+        `*` also lets pass what points at files that are kept elsewhere (`file_id`).
+        """
         ...
