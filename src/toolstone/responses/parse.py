@@ -8,7 +8,8 @@ from toolstone.errors import ProtocolError
 from toolstone.items import parse_item
 from toolstone.ports import Response
 from toolstone.responses.decode import decode
-from toolstone.responses.failures import TABLE, failure, read_error, request_id, sanitised
+from toolstone.responses.failures import TABLE, failure, read_error, request_id
+from toolstone.responses.misread import json_object, misread
 from toolstone.usage import Usage
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ __all__ = ["parse_response", "read_items", "response_from"]
 JSON = dict[str, Any]
 
 _NO_HEADERS: Final[Mapping[str, str]] = {}
+_WANTED: Final = "a response"
 
 
 def parse_response(
@@ -43,10 +45,10 @@ def parse_response(
         StatusError: It is an error, or a response that failed.
     """
     if not body.startswith(b"{"):
-        body = _object(body, headers)
+        body = json_object(body, headers, _WANTED)
     raw = decode(body)
     if not isinstance(raw, dict):
-        raise _not_a_response(f"JSON {type(raw).__name__}", "", body, headers)
+        raise misread(f"JSON {type(raw).__name__}", "", body, headers, _WANTED)
     if not isinstance(raw.get("output"), list) or "status" not in raw or "id" not in raw:
         raise _strange(raw, body, headers, secrets, table)
     return response_from(
@@ -134,25 +136,6 @@ def read_items(output: object) -> tuple[Item, ...]:
         ) from None
 
 
-def _object(body: bytes, headers: Mapping[str, str]) -> bytes:
-    """The body from its brace on, if only white space or a byte order mark stands before it."""
-    text = body.removeprefix(b"\xef\xbb\xbf").lstrip(b" \t\r\n")
-    if text.startswith(b"{"):
-        return text
-    if not text:
-        raise _not_a_response("an empty body", "Something in between may answer", body, headers)
-    if text.startswith(b"<"):
-        raise _not_a_response(
-            "a web page",
-            "Is a proxy, a login page or a captive portal in between? Check base_url",
-            body,
-            headers,
-        )
-    if text.startswith((b"\xff\xfe", b"\xfe\xff")) or b"\0" in text[:4]:
-        raise _not_a_response("UTF-16 or UTF-32", "JSON on the wire is UTF-8", body, headers)
-    return body
-
-
 def _strange(
     raw: JSON,
     body: bytes,
@@ -165,27 +148,21 @@ def _strange(
         return failure(said, headers=headers, body=body[:1024], secrets=secrets, table=table)
     output = raw.get("Output")
     if isinstance(output, dict) and "__type" in output:
-        return _not_a_response(
+        return misread(
             f"an AWS {str(output['__type']).rpartition('#')[2]!r} error",
             "The path is wrong for this host: check the prefix in base_url (/openai/v1, /v1)",
             body,
             headers,
+            _WANTED,
         )
     if raw.get("object") == "chat.completion" or "choices" in raw:
-        return _not_a_response(
-            "a chat completion", "Check base_url: this is the older API", body, headers
+        return misread(
+            "a chat completion",
+            "This is the older API: write 'chat+https://host/v1#MODEL'",
+            body,
+            headers,
+            _WANTED,
         )
     missing = [name for name in ("id", "status", "output") if name not in raw]
     what = f"a JSON object without {' and '.join(missing)}" if missing else "a JSON object"
-    return _not_a_response(what, "Check that base_url is a Responses endpoint", body, headers)
-
-
-def _not_a_response(what: str, then: str, body: bytes, headers: Mapping[str, str]) -> ProtocolError:
-    kind = sanitised(headers.get("content-type", ""))[:80]
-    said = f" (content-type {kind!r}, {len(body)} bytes)" if kind else f" ({len(body)} bytes)"
-    return ProtocolError(
-        f"the service answered 200, but not with a response: {what}{said}. {then}".rstrip(". "),
-        phase="body",
-        request_id=request_id(headers),
-        body=body[:1024],
-    )
+    return misread(what, "Check that base_url is a Responses endpoint", body, headers, _WANTED)
