@@ -55,6 +55,7 @@ PURE = [
     "responses/numbering.py",
     "responses/terminal.py",
     "responses/decode.py",
+    "responses/capabilities.py",
     "bedrock/checks/case.py",
     "bedrock/checks/keys.py",
     "bedrock/checks/offline.py",

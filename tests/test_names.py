@@ -69,6 +69,7 @@ PUBLIC = [
     "assistant",
     "developer",
     "dispatch",
+    "require",
     "tool",
     "user",
 ]

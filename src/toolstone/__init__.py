@@ -55,6 +55,7 @@ if TYPE_CHECKING:
     from toolstone.ports import Request as Request
     from toolstone.ports import Response as Response
     from toolstone.ports import Settings as Settings
+    from toolstone.responses.capabilities import require as require
     from toolstone.responses.client import Responses as Responses
     from toolstone.runs.budget import Budget as Budget
     from toolstone.runs.budget import Price as Price
@@ -119,6 +120,7 @@ _HOMES = {
     "ledgers.memory": ["MemoryLedger"],
     "ledgers.sqlite": ["SQLiteLedger"],
     "ports": ["Ledger", "Model", "Observer", "Profile", "Request", "Response", "Settings"],
+    "responses.capabilities": ["require"],
     "responses.client": ["Responses"],
     "runs.budget": ["Budget", "Price"],
     "runs.result": ["Result", "ToolCall"],

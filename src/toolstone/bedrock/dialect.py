@@ -202,6 +202,15 @@ class Dialect:
         """The IAM actions that a feature needs on a host."""
         return tuple(self.data["iam"][feature].get(host, ()))
 
+    def unsupported(self, place: str) -> dict[str, str]:
+        """What an endpoint cannot do, and what to do instead, by capability.
+
+        Args:
+            place: `openai`, `mantle`, `runtime` or `local`.
+        """
+        rows: dict[str, Table] = self.data["capabilities"]
+        return {name: row["instead"] for name, row in rows.items() if row.get(place) == "no"}
+
     @cached_property
     def failures(self) -> tuple[Row, ...]:
         """What a refusal means: Bedrock's own rows, then those of every Responses server."""

@@ -4,9 +4,16 @@ from __future__ import annotations
 
 import datetime as dt  # noqa: TC003  pydantic reads the annotations
 import re
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    model_validator,
+)
 
 from toolstone.errors import ConfigError
 
@@ -47,6 +54,7 @@ def _compiles(pattern: str) -> str:
     return pattern
 
 
+Support = Literal["yes", "passed", "emulated", "no"]
 Pattern = Annotated[str, AfterValidator(_compiles)]
 Prefix = Annotated[str, Field(pattern=r"^(/[a-z0-9]+)+$")]
 
@@ -128,6 +136,20 @@ class _Iam(_Entry):
     runtime: list[str]
 
 
+class _Capability(_Entry):
+    openai: Support
+    mantle: Support
+    runtime: Support
+    local: Support
+    instead: str = ""
+
+    @model_validator(mode="after")
+    def _what_is_not_there_has_an_alternative(self) -> Self:
+        if "no" in (self.openai, self.mantle, self.runtime, self.local) and not self.instead:
+            raise ValueError("an endpoint has it not, and `instead` does not say what to do")
+        return self
+
+
 class _Dialect(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -143,6 +165,7 @@ class _Dialect(BaseModel):
     habits: _Habits
     errors: dict[str, _Error]
     iam: dict[str, _Iam]
+    capabilities: dict[str, _Capability]
 
 
 def check(data: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -319,6 +319,7 @@ class _Choice:
             output="tool" if output == "tool" else "prompted" if output == "prompted" else "native",
             junk=tuple(self.dialect.habits["junk"]),
             ignores=frozenset(name for name, gate in gates.items() if gate.ignored),
+            unsupported=self.dialect.unsupported(host),
         )
 
     def _advise(self, host: Host, region: str) -> None:

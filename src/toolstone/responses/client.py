@@ -6,6 +6,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from toolstone.errors import InputError
+from toolstone.responses.capabilities import check_request
 from toolstone.responses.exchange import Exchange
 from toolstone.responses.parse import parse_response
 from toolstone.responses.render import Renderer
@@ -61,7 +62,10 @@ class Responses(Service):
             ServiceError: No answer, also when asked again where that can help. It says how often
                 was tried; `notes` has what each attempt was, `partial` what had arrived.
             InputError: The request cannot be said in JSON; nothing was sent.
+            Unsupported: The endpoint is known not to be able to do this; nothing was sent.
         """
+        if self.profile.unsupported:
+            check_request(request, self.profile)
         body = self._renderer.render(request)
         return await self._send(body, emit, streamed=request.stream)
 
