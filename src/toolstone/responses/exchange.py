@@ -4,27 +4,33 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import suppress
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 from toolstone import limits
-from toolstone.errors import ServiceError, StatusError
+from toolstone.errors import ProtocolError, ServiceError, StatusError
 from toolstone.responses.decode import decode
-from toolstone.responses.failures import failure, read_error
+from toolstone.responses.failures import failure, read_error, request_id
 from toolstone.wire import HttpReply, HttpRequest, SseDecoder, Watch, read_body
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Mapping, Sequence
+    from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 
-    from toolstone.events import Delta
-    from toolstone.ports import Emit, Response
+    from toolstone.ports import Response
     from toolstone.responses.service import Service
     from toolstone.wire import HttpStream
     from toolstone.wire.sse import Event
 
-__all__ = ["Assembling", "Exchange", "Reader"]
+__all__ = ["Assembling", "Exchange", "Reader", "Whole", "nobody"]
+
+Answer = TypeVar("Answer")
+Told = TypeVar("Told", covariant=True)  # noqa: PLC0105  the answer, where it is only given
 
 
-class Assembling(Protocol):
+async def nobody(_events: Sequence[Any]) -> None:
+    """Where events go when nobody watches."""
+
+
+class Assembling(Protocol[Told]):
     """Puts a stream together; see `toolstone.responses.stream.Assembler`."""
 
     headers: Mapping[str, str]
@@ -35,15 +41,15 @@ class Assembling(Protocol):
         ...
 
     @property
-    def response(self) -> Response | None:
+    def response(self) -> Told | None:
         """The response, once its end has arrived."""
         ...
 
-    def feed(self, events: Sequence[Event]) -> Sequence[Delta]:
+    def feed(self, events: Sequence[Event]) -> Sequence[Any]:
         """Take in events; what is new to see."""
         ...
 
-    def end(self) -> Response:
+    def end(self) -> Told:
         """The response, at the end of the stream."""
         ...
 
@@ -52,28 +58,70 @@ class Assembling(Protocol):
         ...
 
 
-class Reader(Protocol):
+class Reader(Protocol[Told]):
     """How a protocol reads answers."""
 
     def assembler(
         self, sent: bytes, headers: Mapping[str, str], secrets: Sequence[str]
-    ) -> Assembling:
+    ) -> Assembling[Told]:
         """For one stream."""
         ...
 
     def parse(
         self, body: bytes, sent: bytes, headers: Mapping[str, str], secrets: Sequence[str]
-    ) -> Response:
+    ) -> Told:
         """A whole answer."""
         ...
 
 
-class Exchange:
-    """One request to one model, through all its attempts."""
+class Whole(Generic[Answer]):
+    """Reads answers that never stream.
+
+    Args:
+        read: Makes something of a body, its headers, and the values that must not be told.
+    """
+
+    __slots__ = ("_read",)
+
+    def __init__(self, read: Callable[[bytes, Mapping[str, str], Sequence[str]], Answer]) -> None:
+        self._read = read
+
+    def assembler(
+        self, sent: bytes, headers: Mapping[str, str], secrets: Sequence[str]
+    ) -> Assembling[Answer]:
+        """See `Reader`."""
+        del sent, secrets
+        raise ProtocolError(
+            "the service answers with a stream, and was not asked for one",
+            phase="body",
+            request_id=request_id(headers),
+        )
+
+    def parse(
+        self, body: bytes, sent: bytes, headers: Mapping[str, str], secrets: Sequence[str]
+    ) -> Answer:
+        """See `Reader`."""
+        del sent
+        return self._read(body, headers, secrets)
+
+
+class Exchange(Generic[Answer]):
+    """One request to a service, through all its attempts.
+
+    Args:
+        service: Who answers.
+        reader: How its answers are read.
+        url: Where it is.
+        body: What is sent.
+        emit: Where events of a stream go, and what is to be known of attempts.
+        method: How it is sent.
+        streamed: Whether a stream is asked for.
+    """
 
     __slots__ = (
         "_body",
         "_learnt",
+        "_method",
         "_reader",
         "_refusal",
         "_secrets",
@@ -86,15 +134,17 @@ class Exchange:
     def __init__(
         self,
         service: Service,
-        reader: Reader,
+        reader: Reader[Answer],
         url: str,
-        body: bytes,
-        emit: Emit,
+        body: bytes = b"",
+        emit: Callable[[Sequence[Any]], Awaitable[None]] = nobody,
         *,
-        streamed: bool,
+        method: str = "POST",
+        streamed: bool = False,
     ) -> None:
         self._service = service
         self._reader = reader
+        self._method = method
         self._url = url
         self._body = body
         self._streamed = streamed
@@ -103,7 +153,7 @@ class Exchange:
         self._refusal: Mapping[str, str] = {}
         self.emit = emit
 
-    async def attempt(self) -> Response:
+    async def attempt(self) -> Answer:
         """Ask once; once more if the one who signs has learnt something from a refusal."""
         try:
             return await self._once()
@@ -115,10 +165,10 @@ class Exchange:
                 raise
         return await self._once()
 
-    async def _once(self) -> Response:
+    async def _once(self) -> Answer:
         service, streamed = self._service, self._streamed
         request, self._secrets = await service.open(
-            "POST", self._url, self._body, streamed=streamed
+            self._method, self._url, self._body, streamed=streamed
         )
         if streamed:
             return await self._stream(request)
@@ -130,17 +180,17 @@ class Exchange:
             return self._read_events(reply)
         return self._parse(reply)
 
-    def _read_events(self, reply: HttpReply) -> Response:
+    def _read_events(self, reply: HttpReply) -> Answer:
         """A server that streams although it was not asked to."""
         events = SseDecoder().feed(reply.body + b"\n\n")
         assembler = self._assembler(reply.headers)
         assembler.feed(events)
         return assembler.end()
 
-    def _assembler(self, headers: Mapping[str, str]) -> Assembling:
+    def _assembler(self, headers: Mapping[str, str]) -> Assembling[Answer]:
         return self._reader.assembler(self._body, headers, self._secrets)
 
-    async def _stream(self, request: HttpRequest) -> Response:
+    async def _stream(self, request: HttpRequest) -> Answer:
         assembler = self._assembler({})
         try:
             with Watch(self._service.deadlines, streamed=True) as watch:
@@ -153,7 +203,7 @@ class Exchange:
                     error.outcome = "partial"
             raise
 
-    async def _read(self, reply: HttpStream, watch: Watch, assembler: Assembling) -> Response:
+    async def _read(self, reply: HttpStream, watch: Watch, assembler: Assembling[Answer]) -> Answer:
         watch.began()
         succeeded = 200 <= reply.status < 300  # noqa: PLR2004  the class of HTTP successes
         if not succeeded or not _streams(_kind(reply.headers)):
@@ -174,7 +224,7 @@ class Exchange:
             watch.wait()
         return assembler.end()
 
-    async def _read_whole(self, answer: HttpStream) -> Response:
+    async def _read_whole(self, answer: HttpStream) -> Answer:
         """A refusal, or a server that does not stream although it was asked to."""
         reply = HttpReply(
             answer.status, answer.headers, await read_body(answer.status, answer.chunks)
@@ -183,7 +233,7 @@ class Exchange:
             raise self._refused(reply)
         return self._parse(reply)
 
-    def _parse(self, reply: HttpReply) -> Response:
+    def _parse(self, reply: HttpReply) -> Answer:
         return self._reader.parse(reply.body, self._body, reply.headers, self._secrets)
 
     def _refused(self, reply: HttpReply) -> StatusError:

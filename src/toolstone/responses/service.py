@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
-from typing import TYPE_CHECKING, Final, Self
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Final, Protocol, Self, TypeVar, cast
 
 from toolstone import limits
 from toolstone.errors import ConfigError, ServiceError
@@ -29,14 +30,27 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping, Sequence
     from types import TracebackType
 
-    from toolstone.responses.exchange import Exchange
     from toolstone.responses.failures import Row
 
-__all__ = ["DEFAULT_PROFILE", "DEFAULT_RETRY", "Service"]
+__all__ = ["DEFAULT_PROFILE", "DEFAULT_RETRY", "Attempted", "Service"]
+
+Answer = TypeVar("Answer")
+Got = TypeVar("Got", covariant=True)  # noqa: PLC0105  the answer, where it is only given
 
 DEFAULT_PROFILE: Final = Profile()
 DEFAULT_RETRY: Final = Retry()
 _NAME: Final = re.compile(r"[A-Za-z0-9-]+")
+
+
+class Attempted(Protocol[Got]):
+    """What can be tried more than once, such as an `Exchange`."""
+
+    emit: Callable[[Sequence[Any]], Awaitable[None]]
+    """Where it is said that it is tried again."""
+
+    async def attempt(self) -> Got:
+        """Try once."""
+        ...
 
 
 class Service:
@@ -85,6 +99,10 @@ class Service:
             False: {**common, "accept": "application/json"},
             True: {**common, "accept": "text/event-stream"},
         }
+        self._bodiless = {
+            streamed: {name: value for name, value in headers.items() if name != "content-type"}
+            for streamed, headers in self._headers.items()
+        }
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}(model={self.model!r}, base_url={self.base_url!r})"
@@ -104,7 +122,12 @@ class Service:
     ) -> None:
         await self.aclose()
 
-    async def persist(self, exchange: Exchange) -> Response:
+    @cached_property
+    def origin(self) -> str:
+        """Where it is, without the path: what is bound to a service is bound to this."""
+        return "/".join(self.base_url.split("/", 3)[:3])
+
+    async def persist(self, exchange: Attempted[Answer]) -> Answer:
         """Carry an exchange out, and again where that can help.
 
         Raises:
@@ -112,41 +135,46 @@ class Service:
         """
         started = self.retry.clock()
         try:
-            response = await exchange.attempt()
+            answer = await exchange.attempt()
         except ServiceError as error:
             return await self._again(exchange, error, started)
         self.quota.refill()
-        return response
+        return answer
 
-    async def _again(self, exchange: Exchange, first: ServiceError, started: float) -> Response:
-        notes = [_note(1, first)]
+    async def _again(
+        self, exchange: Attempted[Answer], first: ServiceError, started: float
+    ) -> Answer:
+        notes: list[Noted] = []
+        _add_note(notes, first)
 
-        async def attempt() -> Response:
+        async def attempt() -> Answer:
             try:
                 return await exchange.attempt()
             except ServiceError as error:
-                notes.append(_note(len(notes) + 1, error))
+                _add_note(notes, error)
                 raise
 
         async def announce(error: ServiceError, number: int, wait: float) -> None:
             await exchange.emit([Retrying(number + 1, wait, str(error))])
 
         try:
-            response = await persist(
+            answer = await persist(
                 attempt, first, retry=self.retry, quota=self.quota, announce=announce
             )
         except ServiceError as error:
-            error.attempts = len(notes)
+            error.attempts = max(1, len(notes))
             error.elapsed = self.retry.clock() - started
             error.notes = tuple(notes)
             raise
-        return replace(response, notes=(*notes, *response.notes))
+        if isinstance(answer, Response):
+            return cast("Answer", replace(answer, notes=(*notes, *answer.notes)))
+        return answer
 
     async def open(
         self, method: str, url: str, body: bytes, *, streamed: bool
     ) -> tuple[HttpRequest, Sequence[str]]:
         """One attempt's request, signed, and the values in it that must not be told."""
-        headers = self._headers[streamed]
+        headers = (self._headers if body else self._bodiless)[streamed]
         added = await self._auth.headers(method, url, headers, body)
         request = HttpRequest(method, url, {**headers, **added}, body, self.deadlines)
         return request, list(added.values())
@@ -173,16 +201,23 @@ def _checked(headers: Mapping[str, str]) -> Mapping[str, str]:
     return headers
 
 
-def _note(number: int, error: ServiceError) -> Noted:
-    """What a failed attempt was, and what it is known to have cost."""
+def _add_note(notes: list[Noted], error: ServiceError) -> None:
+    """Say what a failed attempt was, and what it is known to have cost.
+
+    One whose outcome is unknown has not failed yet: who goes on with it will know.
+    """
+    if error.outcome == "unknown":
+        return
+    made = error.partial.id if error.partial is not None else None
     data = {
-        "attempt": number,
+        "attempt": len(notes) + 1,
         "error": type(error).__name__,
         "phase": error.phase,
         "status": error.status,
         "code": error.code,
         "request_id": error.request_id,
+        "response": made or None,
     }
     known = {name: value for name, value in data.items() if value is not None}
     usage = error.partial.usage if error.partial is not None else None
-    return Noted("attempt", sanitised(str(error)), usage, known)
+    notes.append(Noted("attempt", sanitised(str(error)), usage, known))

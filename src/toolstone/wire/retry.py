@@ -125,6 +125,8 @@ async def persist(
         error = _error(state)
         if error is None or not error.retryable or state.attempt_number >= retry.attempts:
             return False
+        if error.outcome == "unknown":  # it may still be done: it is not begun a second time
+            return False
         if error.retry_after is not None and error.retry_after > retry.after_max:
             return False
         return quota.take()
