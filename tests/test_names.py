@@ -55,6 +55,7 @@ PUBLIC = [
     "StatusError",
     "StoppedError",
     "StorageError",
+    "Text",
     "Tool",
     "ToolCall",
     "ToolContext",

@@ -48,6 +48,9 @@ if TYPE_CHECKING:
     from toolstone.items import user as user
     from toolstone.ledgers.memory import MemoryLedger as MemoryLedger
     from toolstone.ledgers.sqlite import SQLiteLedger as SQLiteLedger
+    from toolstone.parts import File as File
+    from toolstone.parts import Image as Image
+    from toolstone.parts import Text as Text
     from toolstone.ports import Ledger as Ledger
     from toolstone.ports import Model as Model
     from toolstone.ports import Observer as Observer
@@ -68,8 +71,6 @@ if TYPE_CHECKING:
     from toolstone.tools.decorator import tool as tool
     from toolstone.tools.dispatch import dispatch as dispatch
     from toolstone.tools.limiter import Limit as Limit
-    from toolstone.tools.results import File as File
-    from toolstone.tools.results import Image as Image
     from toolstone.tools.tool import Tool as Tool
     from toolstone.tools.toolbox import Toolbox as Toolbox
     from toolstone.usage import Usage as Usage
@@ -119,6 +120,7 @@ _HOMES = {
     ],
     "ledgers.memory": ["MemoryLedger"],
     "ledgers.sqlite": ["SQLiteLedger"],
+    "parts": ["File", "Image", "Text"],
     "ports": ["Ledger", "Model", "Observer", "Profile", "Request", "Response", "Settings"],
     "responses.capabilities": ["require"],
     "responses.client": ["Responses"],
@@ -129,7 +131,6 @@ _HOMES = {
     "tools.decorator": ["tool"],
     "tools.dispatch": ["dispatch"],
     "tools.limiter": ["Limit"],
-    "tools.results": ["File", "Image"],
     "tools.tool": ["Tool"],
     "tools.toolbox": ["Toolbox"],
     "usage": ["Usage"],

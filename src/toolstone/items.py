@@ -6,21 +6,25 @@ know goes back to the server unchanged (responses-api.md §4). An item is never 
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pydantic_core import PydanticSerializationError, core_schema, from_json, to_json
 
 from toolstone.errors import InputError
+from toolstone.parts import Part, render_content
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterator
 
     from pydantic import GetCoreSchemaHandler
 
 __all__ = [
     "CallKey",
+    "Content",
     "FunctionCall",
     "FunctionCallOutput",
+    "Given",
     "Item",
     "Message",
     "Other",
@@ -244,13 +248,21 @@ def parse_item(raw: JSON) -> Item:
     return _TYPES[kind](raw) if type(kind) is str and kind in _TYPES else Other(raw)
 
 
-def user(content: str | Sequence[JSON]) -> Message:
-    """A user message from text or content parts."""
+Content = str | Part | Sequence[str | Part | JSON]
+"""What a message may hold: text, a part, or several; a dict is a part as the wire has it."""
+
+
+def user(content: Content) -> Message:
+    """A user message from text or parts: `user(["What is this?", Image(path="x.png")])`.
+
+    Raises:
+        InputError: A file of it cannot be read, or something in it is too large or no part.
+    """
     return _message("user", content)
 
 
-def developer(content: str | Sequence[JSON]) -> Message:
-    """A developer message from text or content parts."""
+def developer(content: Content) -> Message:
+    """A developer message from text or parts; see `user`."""
     return _message("developer", content)
 
 
@@ -259,29 +271,48 @@ def assistant(text: str) -> Message:
     return _message("assistant", text)
 
 
-def _message(role: str, content: str | Sequence[JSON]) -> Message:
-    said = content if isinstance(content, str) else list(content)
-    return Message({"type": "message", "role": role, "content": said})
+def _message(role: str, content: Content) -> Message:
+    return Message({"type": "message", "role": role, "content": render_content(content)})
 
 
-def input_items(
-    given: str | Item | Mapping[str, Any] | Iterable[Item | Mapping[str, Any]],
-) -> tuple[Item, ...]:
+Given = Item | Mapping[str, Any] | str | Part
+
+
+def input_items(given: Given | Iterable[Given]) -> tuple[Item, ...]:
     """What a caller hands in as input, as items: text, one item, or several.
 
+    Text and parts that stand side by side in a list are one user message.
+
     Raises:
-        InputError: It is none of these.
+        InputError: It is none of these, or a file cannot be read.
     """
     if isinstance(given, str):
         return (user(given),)
     if isinstance(given, _Raw | dict):
         return (_input_item(given),)
+    if isinstance(given, Part):
+        return (user([given]),)
     try:
-        return tuple(_input_item(one) for one in given)
+        return tuple(_gathered(given))
     except TypeError as error:
         raise InputError(
             f"input of type {type(given).__name__!r}: give text, an item, or a list of items"
         ) from error
+
+
+def _gathered(given: Iterable[Any]) -> Iterator[Item]:
+    """The items of a list; what a user says in it in several pieces is one message."""
+    said: list[str | Part | JSON] = []
+    for one in given:
+        if isinstance(one, str | Part):
+            said.append(one)
+            continue
+        if said:
+            yield user(said)
+            said = []
+        yield _input_item(one)
+    if said:
+        yield user(said[0] if len(said) == 1 and isinstance(said[0], str) else said)
 
 
 def _input_item(one: object) -> Item:
@@ -290,6 +321,6 @@ def _input_item(one: object) -> Item:
     if isinstance(one, dict):
         return parse_item(one)
     raise InputError(
-        f"input holds a {type(one).__name__!r}: give items, or dicts such as "
+        f"input holds a {type(one).__name__!r}: give text, items, Image, File, or dicts such as "
         '{"role": "user", "content": "..."}'
     )

@@ -41,6 +41,11 @@ SCHEMA_DEPTH: Final = 32
 SCHEMA_NODES: Final = 2_000
 PATTERN_CHARACTERS: Final = 1_000
 
+# One content part (responses-api.md §14).
+TEXT_CHARACTERS: Final = 10_485_760
+IMAGE_URL_CHARACTERS: Final = 20_971_520  # a data URL of an image, or any other
+FILE_DATA_CHARACTERS: Final = 73_400_320  # base64 of a file; some servers take less than half
+
 # The strict subset (responses-api.md §8.1, latest documentation).
 STRICT_PROPERTIES: Final = 5_000
 STRICT_DEPTH: Final = 10
@@ -86,7 +91,14 @@ DOCTOR_KEY_SECONDS: Final = 300.0  # a key that ends sooner is as good as expire
 DOCTOR_SKEW_SECONDS: Final = 240.0  # a clock off by more has its signatures refused (§12.2)
 
 # The endpoint on this machine (`toolstone.local`).
-LOCAL_RESPONSES_KEPT: Final = 256  # responses that previous_response_id can go on from
+LOCAL_RESPONSES_KEPT: Final = 256  # responses that are stored in memory
+LOCAL_FILED_RESPONSES: Final = 10_000  # responses that are stored in a file
+LOCAL_STORED_SECONDS: Final = 2_592_000.0  # thirty days, for what is stored
+LOCAL_LEASE_SECONDS: Final = 15.0  # without a sign of life, then a background job is failed
+LOCAL_WATCH_SECONDS: Final = 0.1  # between looks at what other processes did to a job
+LOCAL_CONVERSATION_ITEMS: Final = 20  # added to a conversation at once
+LOCAL_COMPACT_TOKENS: Final = 100_000  # of input, compacted when no threshold is given
+LOCAL_CLIP_CHARACTERS: Final = 400  # of one text that has been compacted
 LOCAL_TURNS_KEPT: Final = 1_000  # turns a script remembers having been asked
 LOCAL_CONTEXT_TOKENS: Final = 8_192  # what the small model was trained to read
 LOCAL_ANSWER_TOKENS: Final = 512  # written when max_output_tokens is not given
@@ -98,4 +110,7 @@ LOCAL_WEIGHED_WORDS: Final = 60  # of a request, its last ones
 LOCAL_CLAUSES: Final = 8  # of a request that asks for several things
 LOCAL_SPAN_WORDS: Final = 600  # of a text that values are taken from
 LOCAL_STOP_SECONDS: Final = 5.0  # for a child to stop before it is killed
+LOCAL_GRACE_SECONDS: Final = 2.0  # for running responses when the endpoint is told to stop
+LOCAL_SOCKET_SECONDS: Final = 3_600.0  # a WebSocket may stay open, as the real service has it
+LOCAL_SOCKET_WAITING: Final = 8  # messages read ahead on a WebSocket
 LOCAL_DEPTH: Final = 12  # of a recursive schema the small model fills

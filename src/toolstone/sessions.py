@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypedDict
 
 from toolstone import limits
 from toolstone.errors import InputError
-from toolstone.items import CallKey, FunctionCall, FunctionCallOutput, Item
+from toolstone.items import CallKey, FunctionCall, FunctionCallOutput, Given, Item
 from toolstone.ledgers.memory import MemoryLedger
 from toolstone.runs.journal import Journal
 from toolstone.runs.result import ToolCall, waits_for
@@ -41,8 +41,8 @@ __all__ = [
 ]
 
 Tools = Iterable[Callable[..., Any] | Tool | Toolbox] | Toolbox
-Input = str | Item | Mapping[str, Any] | Iterable[Item | Mapping[str, Any]]
-"""What a run may be told: text, an item, or several."""
+Input = Given | Iterable[Given]
+"""What a run may be told: text, a part, an item, or several of them."""
 AnyCall = CallKey | ToolCall | str
 """A call, its key, or the key as text such as `"3.1"`."""
 

@@ -16,7 +16,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel, field_serializer
 
-from toolstone.tools.results import File, Image, ResultProblem, render_result
+from toolstone import File, Image, parts
+from toolstone.tools.results import ResultProblem, render_result
 
 
 class Colour(enum.Enum):
@@ -196,6 +197,14 @@ def test_images_and_files_are_content_parts(tmp_path):
         {"type": "input_image", "image_url": "data:image/png;base64,iVBOR2RhdGE="},
         {"type": "input_file", "file_url": "https://example.com/a.pdf"},
     ]
+    assert render_result([parts.Text("kept", cache_breakpoint=True), 3]) == [
+        {
+            "type": "input_text",
+            "text": "kept",
+            "prompt_cache_breakpoint": {"mode": "explicit"},
+        },
+        {"type": "input_text", "text": "3"},
+    ]
     assert render_result(File(path=picture)) == [
         {
             "type": "input_file",
@@ -209,9 +218,9 @@ def test_images_and_files_are_content_parts(tmp_path):
 @pytest.mark.parametrize(
     ("value", "says"),
     [
-        (Image(), "an Image with 0 of data=, url= and path=; give exactly one"),
+        (Image(), "an Image with 0 of path=, data=, url= and file_id=; give exactly one"),
         (File(data=b"", url="x"), "a File with 2 of"),
-        (Image(path=Path("/nowhere/at/all.png")), "a file that cannot be read: FileNotFoundError"),
+        (Image(path=Path("/nowhere/at/all.png")), "all.png'.* cannot be read: FileNotFoundError"),
     ],
 )
 def test_an_image_or_file_that_cannot_be_is_a_failure(value, says):

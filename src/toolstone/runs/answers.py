@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any, Final
 from toolstone.errors import InputError
 from toolstone.events import Ruled
 from toolstone.items import CallKey
-from toolstone.tools.results import Image, ResultProblem, render_result
+from toolstone.parts import Image
+from toolstone.tools.results import ResultProblem, render_result
 
 if TYPE_CHECKING:
     from toolstone.runs.state import CallState

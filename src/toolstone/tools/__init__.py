@@ -1,11 +1,11 @@
 """A Python function becomes something a model may call, and its calls are made."""
 
+from toolstone.parts import File, Image, Text
 from toolstone.tools.calling import Pending, call_all
 from toolstone.tools.context import BudgetLeft, CancelToken, ToolContext
 from toolstone.tools.decorator import tool
 from toolstone.tools.dispatch import dispatch
 from toolstone.tools.limiter import Limit
-from toolstone.tools.results import File, Image
 from toolstone.tools.tool import ArgumentsProblem, Bound, Tool
 from toolstone.tools.toolbox import Toolbox
 
@@ -18,6 +18,7 @@ __all__ = [
     "Image",
     "Limit",
     "Pending",
+    "Text",
     "Tool",
     "ToolContext",
     "Toolbox",

@@ -9,7 +9,7 @@ r"""What a tool returns, and what the model is told of it.
 | `bytes`                                    | its text if it is UTF-8, else `base64:...`          |
 | dict, list, tuple, deque, dataclass, Pydantic model | JSON               |
 | set, frozenset                             | JSON array, sorted                                  |
-| `Image`, `File`, or a list that holds one  | content parts                                       |
+| `Text`, `Image`, `File`, or a list that holds one | content parts                                |
 | NaN, infinity                              | failure: JSON cannot say it                         |
 | exception, coroutine, generator, any other object, a cycle | failure: names the type, no address |
 
@@ -25,22 +25,22 @@ import datetime as dt
 import enum
 import json
 import math
-import mimetypes
 import re
 from collections import deque
 from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import PurePath
-from typing import Any, Final, Literal
+from typing import Any, Final
 from uuid import UUID
 
 from pydantic_core import to_jsonable_python
 
 from toolstone import limits
+from toolstone.errors import InputError
+from toolstone.parts import Part
 
-__all__ = ["File", "Image", "ResultProblem", "Told", "render_result"]
+__all__ = ["ResultProblem", "Told", "render_result"]
 
 Told = str | list[dict[str, Any]]
 """Text, or content parts (responses-api.md §4.3)."""
@@ -48,44 +48,6 @@ Told = str | list[dict[str, Any]]
 
 class ResultProblem(ValueError):  # noqa: N818  it becomes a sentence for the model
     """A tool returned something that has no form a model could read."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Image:
-    """An image for the model to look at: its bytes, a URL, or a file on this machine.
-
-    Attributes:
-        data: The bytes of the image.
-        url: Where the service finds it, `https:` or `data:`.
-        path: A file that is read when the tool returns.
-        media_type: Such as `image/png`; guessed from the path, or from the first bytes.
-        detail: `low`, `high` or `auto`.
-    """
-
-    data: bytes | None = dataclasses.field(default=None, repr=False)
-    url: str | None = dataclasses.field(default=None, repr=False)
-    path: str | PurePath | None = None
-    media_type: str | None = None
-    detail: Literal["low", "high", "auto"] | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class File:
-    """A file for the model to read: its bytes, a URL, or a file on this machine.
-
-    Attributes:
-        data: The bytes of the file.
-        url: Where the service finds it.
-        path: A file that is read when the tool returns.
-        name: The name the model is told; by default that of the path.
-        media_type: Such as `application/pdf`; guessed from the name.
-    """
-
-    data: bytes | None = dataclasses.field(default=None, repr=False)
-    url: str | None = dataclasses.field(default=None, repr=False)
-    path: str | PurePath | None = None
-    name: str | None = None
-    media_type: str | None = None
 
 
 def render_result(value: Any, most: int = limits.TOOL_RESULT_BYTES) -> Told:
@@ -105,14 +67,21 @@ def render_result(value: Any, most: int = limits.TOOL_RESULT_BYTES) -> Told:
         return repr(value)
     if kind is dict:
         return _fit(_words(value), most)
-    if isinstance(value, Image | File):
+    if isinstance(value, Part):
         return [_part(value)]
-    if isinstance(value, list | tuple) and any(isinstance(one, Image | File) for one in value):
-        return [_part(one) if isinstance(one, Image | File) else _text(one, most) for one in value]
+    if isinstance(value, list | tuple) and any(isinstance(one, Part) for one in value):
+        return [_part(one) if isinstance(one, Part) else _text(one, most) for one in value]
     return _fit(_words(value), most)
 
 
 _SHORT: Final = 10**18
+
+
+def _part(value: Part) -> dict[str, Any]:
+    try:
+        return value.render()
+    except InputError as error:
+        raise ResultProblem(f"a part that cannot be sent: {error}") from error
 
 
 def _text(value: Any, most: int) -> dict[str, Any]:
@@ -250,59 +219,3 @@ def _key(name: Any) -> str:
     if plain is None or isinstance(plain, bool | int | float):
         return _encode(plain)
     raise ResultProblem(f"a dict with a key of type {_kind(name)!r}; JSON keys are text")
-
-
-# ---------------------------------------------------------------------------------- content parts
-
-_MAGIC: Final = (
-    (b"\x89PNG", "image/png"),
-    (b"\xff\xd8\xff", "image/jpeg"),
-    (b"GIF8", "image/gif"),
-    (b"RIFF", "image/webp"),
-)
-
-
-def _part(value: Image | File) -> dict[str, Any]:
-    given = [one for one in (value.data, value.url, value.path) if one is not None]
-    if len(given) != 1:
-        raise ResultProblem(
-            f"{'an Image' if isinstance(value, Image) else 'a File'} with {len(given)} of data=, "
-            "url= and path=; give exactly one"
-        )
-    return _image(value) if isinstance(value, Image) else _file(value)
-
-
-def _image(image: Image) -> dict[str, Any]:
-    url = image.url
-    if url is None:
-        data = _content(image)
-        guessed = next((kind for magic, kind in _MAGIC if data.startswith(magic)), None)
-        url = _data_url(image.media_type or guessed or _guess(image.path, "image/png"), data)
-    part = {"type": "input_image", "image_url": url}
-    return {**part, "detail": image.detail} if image.detail else part
-
-
-def _file(file: File) -> dict[str, Any]:
-    if file.url is not None:
-        return {"type": "input_file", "file_url": file.url}
-    name = file.name or (PurePath(file.path).name if file.path is not None else "file")
-    url = _data_url(file.media_type or _guess(name, "application/octet-stream"), _content(file))
-    return {"type": "input_file", "filename": name, "file_data": url}
-
-
-def _content(value: Image | File) -> bytes:
-    if value.data is not None:
-        return value.data
-    try:
-        with open(value.path or "", "rb") as file:  # noqa: PTH123  any path-like
-            return file.read()
-    except OSError as error:
-        raise ResultProblem(f"a file that cannot be read: {type(error).__name__}") from error
-
-
-def _guess(name: str | PurePath | None, otherwise: str) -> str:
-    return mimetypes.guess_type(str(name))[0] or otherwise
-
-
-def _data_url(kind: str, data: bytes) -> str:
-    return f"data:{kind};base64,{base64.b64encode(data).decode()}"
