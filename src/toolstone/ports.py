@@ -147,7 +147,19 @@ class Profile:
         replays_thoughts: Whether raw thoughts (`content` of reasoning items) go back; llama.cpp
             wants them, Open Responses refuses them.
         junk: Trailing text after a call's arguments that this endpoint is known to add.
-        ignores: Parameters that it takes without effect; `max_tool_calls` is then minded here.
+        output_with_tools: The same where tools are offered beside, if that makes a difference: some
+            servers enforce a schema from the first word on, and no call can be made.
+        schema_field: The body field that a schema goes into: `text` (as `text.format`), or
+            `response_format` as in Chat Completions.
+        ignores: Parameters that it takes without effect; `max_tool_calls` is then minded here, and
+            a `tool_choice` that names tools is said by offering those alone.
+        hides_cuts: Whether it says `completed` of an answer that `max_output_tokens` cut off; an
+            answer of that length then counts as cut off.
+        reads_arguments: Whether it reads the arguments of calls in the history, and breaks on those
+            that are no JSON; these go back as `{}`.
+        spelt: How it calls what Chat Completions calls otherwise: roles and body fields, such as
+            `{"max_completion_tokens": "max_tokens", "developer": "developer"}`; without a word
+            of this a developer's message is said as `system`, which every server knows.
         resumes: Whether a broken stream of a background response can be taken up where it stopped
             (`GET ...?stream=true&starting_after=N`); where it cannot, the response is polled.
         unsupported: What it cannot do, by the names in `docs/capabilities.md`, each with what to do
@@ -156,12 +168,17 @@ class Profile:
 
     name: str = "responses"
     output: Literal["native", "tool", "prompted"] = "native"
+    output_with_tools: Literal["native", "tool", "prompted"] | None = None
+    schema_field: Literal["text", "response_format"] = "text"
     refuses: frozenset[str] = frozenset()
     idle: float | None = None
     keeps_item_ids: bool = True
     replays_thoughts: bool = False
     junk: tuple[str, ...] = ()
     ignores: frozenset[str] = frozenset()
+    hides_cuts: bool = False
+    reads_arguments: bool = False
+    spelt: Mapping[str, str] = field(default_factory=dict)
     resumes: bool = False
     unsupported: Mapping[str, str] = field(default_factory=dict)
 

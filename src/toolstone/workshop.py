@@ -118,9 +118,9 @@ class Workshop(Generic[Output]):
             DefinitionError: The tools of the wish cannot be.
         """
         model = await self._open_model()
-        profile = getattr(model, "profile", _PLAIN)
-        final = self.output.tool is not None and profile.output == "tool"
         toolbox = self.toolbox if wish.tools is None else Toolbox(wish.tools)
+        profile = _beside(toolbox, getattr(model, "profile", _PLAIN))
+        final = self.output.tool is not None and profile.output == "tool"
         settings = self.settings | wish.settings
         allowed = _allowed(settings.tool_choice)
         offer = self._offer(toolbox, final, allowed)
@@ -197,10 +197,21 @@ class Workshop(Generic[Output]):
                         "answer of this endpoint; rename yours"
                     )
                 specs = (*specs, self.output.tool)
-            callable_ = {t.name: t for t in tools if allowed is None or t.name in allowed}
+            callable_ = {
+                t.name: t
+                for t in tools
+                if t.kind != "server" and (allowed is None or t.name in allowed)
+            }
             found = Offer(callable_, specs, tools)
             self._offers[key] = found
         return found
+
+
+def _beside(toolbox: Toolbox, profile: Profile) -> Profile:
+    """The profile as it is while these tools are offered."""
+    if profile.output_with_tools is None or not toolbox:
+        return profile
+    return replace(profile, output=profile.output_with_tools)
 
 
 def _allowed(choice: str | Mapping[str, Any] | None) -> frozenset[str] | None:

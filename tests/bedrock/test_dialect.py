@@ -39,7 +39,8 @@ def test_the_table_is_of_the_form_and_dated():
 
 
 def test_every_entry_says_how_it_is_known():
-    for table in ("hosts", "features", "regions", "families", "models", "gates", "errors", "iam"):
+    tables = ("hosts", "features", "regions", "families", "models", "gates", "errors", "iam")
+    for table in (*tables, "capabilities", "endpoints"):
         for name, entry in DIALECT.data[table].items():
             assert entry["grade"] in {"doc", "live", "lib", "rep", "ours"}, (table, name)
 
@@ -316,3 +317,53 @@ def test_a_habit_of_your_own_replaces_the_known_one():
 def test_an_entry_that_is_none_is_refused():
     with pytest.raises(ConfigError, match=r"families\.mine"):
         DIALECT.with_(families={"mine": 5})
+
+
+# ---------------------------------------------------------------------- servers that are no Bedrock
+
+
+def test_the_known_servers_each_have_a_profile_by_their_name():
+    known = ("openai", "local", "llama.cpp", "litellm", "transformers")
+    assert DIALECT.endpoints() == known
+    assert [DIALECT.profile(name).name for name in known] == list(known)
+
+
+def test_what_was_measured_of_a_server_is_dated_and_names_its_version():
+    for name in ("llama.cpp", "litellm", "transformers"):
+        entry = DIALECT.endpoint(name)
+        assert entry["version"] and entry["date"].year >= 2026, name
+
+
+def test_a_profile_is_that_of_the_protocol_asked_for():
+    assert DIALECT.profile("llama.cpp") == DIALECT.profile("llama.cpp", "chat")
+    said = DIALECT.profile("llama.cpp", "responses")
+    assert (said.hides_cuts, said.schema_field) == (True, "response_format")
+    assert not DIALECT.profile("llama.cpp").hides_cuts
+    assert DIALECT.profile("openai").resumes and DIALECT.profile("local").resumes
+
+
+def test_what_a_server_cannot_do_is_its_own_and_that_of_its_like():
+    cannot = DIALECT.profile("llama.cpp", "responses").unsupported
+    assert "state='local'" in cannot["stateful"]
+    assert DIALECT.unsupported("local").items() <= cannot.items()
+    assert DIALECT.profile("litellm").unsupported.keys() == {"stateful"}
+
+
+def test_a_server_has_its_own_words_for_errors():
+    said = {"error": {"message": "Failed to parse tool call arguments as JSON: x", "code": 500}}
+    ours = failure(read_error(said), status=500, table=DIALECT.failures_of("llama.cpp"))
+    assert (ours.means, ours.retryable) == ("malformed", False)
+    assert failure(read_error(said), status=500).retryable
+
+
+def test_a_server_of_your_own_is_added_like_any_entry():
+    mine = DIALECT.with_(
+        endpoints={
+            "vllm": {"date": DIALECT.data["date"], "grade": "ours", "responses": {"idle": 9.0}}
+        }
+    )
+    assert mine.profile("vllm").idle == 9.0
+    with pytest.raises(ConfigError, match="server 'vllm': known are openai, local"):
+        DIALECT.profile("vllm")
+    with pytest.raises(ConfigError, match=r"endpoints\.vllm\.responses\.idel"):
+        mine.with_(endpoints={"vllm": {"responses": {"idel": 9.0}}})

@@ -14,9 +14,10 @@ from dataclasses import dataclass, field
 from functools import cache, cached_property
 from importlib import resources
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 from toolstone.errors import AuthError, ConfigError, RateLimitError, ServerError, StatusError
+from toolstone.ports import Profile
 from toolstone.responses.failures import TABLE, Row
 
 if TYPE_CHECKING:
@@ -210,6 +211,49 @@ class Dialect:
         """
         rows: dict[str, Table] = self.data["capabilities"]
         return {name: row["instead"] for name, row in rows.items() if row.get(place) == "no"}
+
+    def endpoints(self) -> tuple[str, ...]:
+        """The names of servers that are not Bedrock's and are known nevertheless."""
+        return tuple(self.data["endpoints"])
+
+    def endpoint(self, name: str) -> Table:
+        """What is known of such a server; see also `profile` and `failures_of`.
+
+        Raises:
+            ConfigError: It is not known.
+        """
+        endpoints: dict[str, Table] = self.data["endpoints"]
+        if name not in endpoints:
+            raise ConfigError(f"server {name!r}: known are {', '.join(endpoints)}")
+        return endpoints[name]
+
+    def profile(self, name: str, api: Literal["responses", "chat"] | None = None) -> Profile:
+        """What a known server can, for a client of your own making.
+
+        Args:
+            name: `openai`, `local`, `llama.cpp`, `litellm` or `transformers`.
+            api: Which of its two protocols; the one that it speaks best unless given.
+
+        Example:
+            profile = Dialect.load().profile("litellm", "responses")
+            model = Responses(base_url=url, api_key=key, model="m", profile=profile)
+
+        Raises:
+            ConfigError: There is no such server.
+        """
+        entry = self.endpoint(name)
+        spoken = dict(entry.get(api or entry.get("api", "responses"), {}))
+        like = self.unsupported(entry["like"]) if "like" in entry else {}
+        spoken["unsupported"] = {**like, **spoken.get("unsupported", {})}
+        for key in ("refuses", "ignores"):
+            spoken[key] = frozenset(spoken.get(key, ()))
+        spoken["junk"] = tuple(spoken.get("junk", ()))
+        return Profile(name=name, **spoken)
+
+    def failures_of(self, name: str) -> tuple[Row, ...]:
+        """What a refusal of a known server means: its own rows, then those of every server."""
+        errors = self.endpoint(name).get("errors", {})
+        return (*(_row(entry) for entry in errors.values()), *TABLE)
 
     @cached_property
     def failures(self) -> tuple[Row, ...]:

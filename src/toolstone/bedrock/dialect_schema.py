@@ -55,6 +55,7 @@ def _compiles(pattern: str) -> str:
 
 
 Support = Literal["yes", "passed", "emulated", "no"]
+Output = Literal["native", "tool", "prompted"]
 Pattern = Annotated[str, AfterValidator(_compiles)]
 Prefix = Annotated[str, Field(pattern=r"^(/[a-z0-9]+)+$")]
 
@@ -91,7 +92,7 @@ class _Family(_Entry):
     prefix: Prefix
     hosts: list[Host]
     apis: list[Api] = Field(min_length=1)
-    output: Literal["native", "tool", "prompted"] = "native"
+    output: Output = "native"
     profiled: bool = False
     runtime_suffix: str = ""
     encrypted: bool = False
@@ -150,6 +151,36 @@ class _Capability(_Entry):
         return self
 
 
+class _Spoken(BaseModel):
+    """What `toolstone.ports.Profile` is made of, for one API of a server."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    output: Output = "native"
+    output_with_tools: Output | None = None
+    schema_field: Literal["text", "response_format"] = "text"
+    refuses: list[str] = []
+    idle: float | None = Field(default=None, gt=0)
+    keeps_item_ids: bool = True
+    replays_thoughts: bool = False
+    junk: list[str] = []
+    ignores: list[str] = []
+    hides_cuts: bool = False
+    reads_arguments: bool = False
+    resumes: bool = False
+    unsupported: dict[str, str] = {}
+
+
+class _Endpoint(_Entry):
+    api: Literal["responses", "chat"] = "responses"
+    version: str = ""
+    date: dt.date
+    like: Literal["openai", "local"] | None = None
+    responses: _Spoken = _Spoken()
+    chat: _Spoken = _Spoken()
+    errors: dict[str, _Error] = {}
+
+
 class _Dialect(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -166,6 +197,7 @@ class _Dialect(BaseModel):
     errors: dict[str, _Error]
     iam: dict[str, _Iam]
     capabilities: dict[str, _Capability]
+    endpoints: dict[Annotated[str, Field(pattern=r"^[a-z][a-z0-9.-]*$")], _Endpoint]
 
 
 def check(data: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -5,20 +5,21 @@ from __future__ import annotations
 import re
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, Final
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
-from toolstone.errors import ConfigError
+from toolstone.errors import ConfigError, InputError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from urllib.parse import SplitResult
 
-__all__ = ["OPENAI", "check_base_url", "parse_model_string"]
+__all__ = ["OPENAI", "check_base_url", "parse_model_string", "path_segment"]
 
 OPENAI: Final = "https://api.openai.com/v1"
 _HOST: Final = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9_-]*[A-Za-z0-9_])?(\.[A-Za-z0-9_-]+)*")
 _PATH: Final = re.compile(r"(/[A-Za-z0-9._~!$&'()*+,;=:@%-]*)*")
-_SCHEME: Final = "responses+"
+_ID: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._:=+~-]{0,1023}")
+_MODEL: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._:=+~@/-]{0,1023}")
 
 
 def check_base_url(url: str) -> str:
@@ -84,17 +85,37 @@ def _here(host: str) -> bool:
     return host == "localhost" or (_address(host) and ip_address(host).is_loopback)
 
 
-def parse_model_string(text: str) -> tuple[str, str]:
-    """Base URL and model of `responses+http://host:port/v1#MODEL`.
+def path_segment(text: str, *, name: bool = False) -> str:
+    """An id as one step of a path: whatever it holds, it cannot lead elsewhere.
+
+    Args:
+        text: The id, as a server gave it.
+        name: Whether it is a model's name; those may have a `/` in them, which is escaped.
+
+    Raises:
+        InputError: It is none.
+    """
+    if not (isinstance(text, str) and (_MODEL if name else _ID).fullmatch(text)):
+        size = f" of {len(text)} characters" if isinstance(text, str) else ""
+        raise InputError(
+            f"{'a model name' if name else 'an id'} given as {type(text).__name__!r}{size}: it "
+            "begins with a letter or digit and goes on with those or ._:=+~-; take it as the "
+            "server gave it"
+        )
+    return quote(text, safe="")
+
+
+def parse_model_string(text: str, scheme: str = "responses") -> tuple[str, str]:
+    """Base URL and model of `responses+http://host:port/v1#MODEL`, or of another scheme.
 
     Raises:
         ConfigError: It is not of this form.
     """
-    url, mark, model = text.removeprefix(_SCHEME).partition("#")
-    if not text.startswith(_SCHEME) or not mark or not model:
+    url, mark, model = text.removeprefix(f"{scheme}+").partition("#")
+    if not text.startswith(f"{scheme}+") or not mark or not model:
         raise ConfigError(
             f"model string of {len(text)} characters: a compatible server is written "
-            "'responses+https://host/v1#MODEL' (http:// for this machine)"
+            f"'{scheme}+https://host/v1#MODEL' (http:// for this machine)"
         )
     return check_base_url(url), model
 

@@ -4,9 +4,10 @@ Items are spliced: each was rendered once, and nothing walks the history again. 
 goes back as it came, unknown fields and types included, except that
 - a message without `type` gets one (Open Responses refuses it otherwise),
 - the raw thoughts of a reasoning item (`content`) stay here unless the profile says that the
-  endpoint wants them: Open Responses and others refuse them; and its `summary`, which must be
-  there, is added empty where it is missing,
-- items go back without `id` to endpoints whose profile says that they do not keep ids.
+  endpoint wants them (and then an item without any stays here): Open Responses and others refuse
+  them; and its `summary`, which must be there, is added empty where it is missing,
+- items go back without `id` to endpoints whose profile says that they do not keep ids,
+- arguments that are no JSON object go back as `{}` to endpoints that break on them.
 Only what is set is sent; `model`, `stream`, `store`, and each tool's `type` and `strict` always,
 unless the profile refuses one by name.
 """
@@ -15,7 +16,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from pydantic_core import PydanticSerializationError, to_json
+from pydantic_core import PydanticSerializationError, from_json, to_json
 
 from toolstone.errors import InputError
 from toolstone.items import Reasoning
@@ -56,7 +57,7 @@ class Renderer:
     def __init__(self, model: str, profile: Profile) -> None:
         self._model = model
         self._profile = profile
-        self._rewrites = not profile.keeps_item_ids
+        self._rewrites = not profile.keeps_item_ids or profile.reads_arguments
         self._tools: dict[int, tuple[tuple[ToolSpec, ...], bytes]] = {}
         self._items: dict[int, tuple[Item, bytes]] = {}
 
@@ -97,8 +98,12 @@ class Renderer:
             fields["instructions"] = request.instructions
         if request.previous is not None:
             fields["previous_response_id"] = request.previous
-        if request.output is not None or settings.verbosity is not None:
-            fields["text"] = _text(request.output, settings.verbosity)
+        output = request.output
+        if output is not None and self._profile.schema_field == "response_format":
+            fields["response_format"] = _chat_format(output)
+            output = None
+        if output is not None or settings.verbosity is not None:
+            fields["text"] = _text(output, settings.verbosity)
         if settings.effort is not None or settings.summary is not None:
             said = {"effort": settings.effort, "summary": settings.summary}
             fields["reasoning"] = {k: v for k, v in said.items() if v is not None}
@@ -107,6 +112,10 @@ class Renderer:
         return fields
 
     def _render_items(self, items: Sequence[Item]) -> list[bytes]:
+        if self._profile.replays_thoughts:
+            items = [
+                item for item in items if type(item) is not Reasoning or item.raw.get("content")
+            ]
         if self._rewrites:
             return [self._replay(item) for item in items]
         return [
@@ -123,6 +132,8 @@ class Renderer:
         raw = replayed(
             item.raw, keeps_id=profile.keeps_item_ids, keeps_thoughts=profile.replays_thoughts
         )
+        if profile.reads_arguments and raw.get("type") == "function_call":
+            raw = _readable(raw)
         text = item.json if raw is item.raw else _json(raw, f"an item of type {item.type!r}")
         _keep(self._items, id(item), (item, text), _KEPT_ITEMS)
         return text
@@ -136,6 +147,8 @@ class Renderer:
         return text
 
     def _render_tool(self, tool: ToolSpec) -> bytes:
+        if tool.raw is not None:
+            return _json(tool.raw, f"tool {tool.name!r}")
         raw: JSON = {"type": "function", "name": tool.name}
         if tool.description:
             raw["description"] = tool.description
@@ -163,6 +176,23 @@ def replayed(raw: JSON, *, keeps_id: bool, keeps_thoughts: bool = False) -> JSON
         if "summary" not in out:
             out = {**out, "summary": []}
     return out
+
+
+def _readable(call: JSON) -> JSON:
+    """A call whose arguments are a JSON object, for servers that break on anything else."""
+    try:
+        fine = isinstance(from_json(call.get("arguments", "")), dict)
+    except (ValueError, TypeError):
+        fine = False
+    return call if fine else {**call, "arguments": "{}"}
+
+
+def _chat_format(output: OutputFormat) -> JSON:
+    """The schema as Chat Completions has it."""
+    said: JSON = {"name": output.name, "schema": output.schema, "strict": output.strict}
+    if output.description:
+        said["description"] = output.description
+    return {"type": "json_schema", "json_schema": said}
 
 
 def _text(output: OutputFormat | None, verbosity: str | None) -> JSON:
