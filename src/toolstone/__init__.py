@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from toolstone.agent import Agent as Agent
+    from toolstone.chat.client import ChatCompletions as ChatCompletions
     from toolstone.errors import AuthError as AuthError
     from toolstone.errors import ConfigError as ConfigError
     from toolstone.errors import ConflictError as ConflictError
@@ -68,15 +69,19 @@ if TYPE_CHECKING:
     from toolstone.runs.stream import RunStream as RunStream
     from toolstone.tools.context import CancelToken as CancelToken
     from toolstone.tools.context import ToolContext as ToolContext
+    from toolstone.tools.custom import CustomTool as CustomTool
+    from toolstone.tools.custom import custom_tool as custom_tool
     from toolstone.tools.decorator import tool as tool
     from toolstone.tools.dispatch import dispatch as dispatch
     from toolstone.tools.limiter import Limit as Limit
+    from toolstone.tools.server import ServerTool as ServerTool
     from toolstone.tools.tool import Tool as Tool
     from toolstone.tools.toolbox import Toolbox as Toolbox
     from toolstone.usage import Usage as Usage
 
 _HOMES = {
     "agent": ["Agent"],
+    "chat.client": ["ChatCompletions"],
     "errors": [
         "AuthError",
         "ConfigError",
@@ -128,9 +133,11 @@ _HOMES = {
     "runs.result": ["Result", "ToolCall"],
     "runs.stream": ["BlockingStream", "RunStream"],
     "tools.context": ["CancelToken", "ToolContext"],
+    "tools.custom": ["CustomTool", "custom_tool"],
     "tools.decorator": ["tool"],
     "tools.dispatch": ["dispatch"],
     "tools.limiter": ["Limit"],
+    "tools.server": ["ServerTool"],
     "tools.tool": ["Tool"],
     "tools.toolbox": ["Toolbox"],
     "usage": ["Usage"],

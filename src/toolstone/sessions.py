@@ -16,8 +16,7 @@ from toolstone.ledgers.memory import MemoryLedger
 from toolstone.runs.journal import Journal
 from toolstone.runs.result import ToolCall, waits_for
 from toolstone.runs.state import Run, fold
-from toolstone.tools.tool import Tool
-from toolstone.tools.toolbox import Toolbox
+from toolstone.tools.toolbox import AnyTool, Toolbox
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -27,6 +26,7 @@ if TYPE_CHECKING:
     from toolstone.runs.budget import Budget, Purse
     from toolstone.runs.state import CallState
     from toolstone.tools.context import CancelToken
+    from toolstone.tools.tool import Tool
 
 __all__ = [
     "AnyCall",
@@ -40,7 +40,7 @@ __all__ = [
     "check_input",
 ]
 
-Tools = Iterable[Callable[..., Any] | Tool | Toolbox] | Toolbox
+Tools = Iterable[AnyTool] | Toolbox
 Input = Given | Iterable[Given]
 """What a run may be told: text, a part, an item, or several of them."""
 AnyCall = CallKey | ToolCall | str

@@ -12,6 +12,7 @@ from pydantic_core import to_json
 from toolstone import limits
 from toolstone.ports import NO_SETTINGS, OutputFormat, Profile, Settings
 from toolstone.runs.budget import Budget
+from toolstone.tools.server import without_secrets
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -85,5 +86,11 @@ def fingerprint(
     name: str, instructions: str | None, specs: tuple[ToolSpec, ...], output: str
 ) -> str:
     """A short hash of what the model is told about itself: a changed agent is noticed on resume."""
-    told = [name, instructions, output, [[s.name, s.description, s.parameters] for s in specs]]
+    told = [name, instructions, output, [_described(spec) for spec in specs]]
     return sha256(to_json(told)).hexdigest()[:16]
+
+
+def _described(spec: ToolSpec) -> list[Any]:
+    if spec.raw is not None:
+        return [spec.name, without_secrets(spec.raw)]  # a token that is renewed changes nothing
+    return [spec.name, spec.description, spec.parameters]

@@ -305,7 +305,11 @@ def _told_bytes(plan: Plan[Any], offer: Offer) -> int:
 @lru_cache(maxsize=64)
 def _tools_bytes(specs: tuple[ToolSpec, ...]) -> int:
     return sum(
-        len(to_json([spec.name, spec.description, spec.parameters], inf_nan_mode="constants"))
+        len(
+            to_json(
+                [spec.name, spec.description, spec.raw or spec.parameters], inf_nan_mode="constants"
+            )
+        )
         for spec in specs
     )
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from toolstone.schema.strict import Wish
     from toolstone.tools.limiter import Limit
 
-__all__ = ["tool"]
+__all__ = ["in_a_class", "tool"]
 
 F = TypeVar("F", bound="Callable[..., Any]")
 
@@ -94,13 +94,13 @@ def tool(
             raise DefinitionError(
                 f"a {type(function).__name__!r} cannot carry a policy; decorate a function"
             ) from error
-        _check(target, bound=isinstance(function, classmethod) or _in_a_class(target))
+        _check(target, bound=isinstance(function, classmethod) or in_a_class(target))
         return function
 
     return attach if function is None else attach(function)
 
 
-def _in_a_class(function: Any) -> bool:
+def in_a_class(function: Any) -> bool:
     """Whether a function stands in a class body: its names may not be known yet."""
     around, _, _ = getattr(function, "__qualname__", "").rpartition(".")
     return bool(around) and not around.endswith("<locals>") and inspect.isfunction(function)

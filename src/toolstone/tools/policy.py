@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import math
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 from toolstone import limits
 from toolstone.errors import DefinitionError
@@ -16,10 +16,37 @@ if TYPE_CHECKING:
 
     from toolstone.schema.strict import Wish
 
-__all__ = ["DEFAULT", "Policy", "policy_of"]
+__all__ = ["DEFAULT", "Grammar", "Policy", "policy_of"]
 
 ATTRIBUTE: Final = "__toolstone__"
 """Where a function keeps its policy."""
+
+
+@dataclass(frozen=True, slots=True)
+class Grammar:
+    """What the free text of a custom tool is held to; without a syntax, nothing."""
+
+    syntax: Literal["regex", "lark"] | None = None
+    definition: str = ""
+
+    @staticmethod
+    def of(regex: str | None, lark: str | None) -> Grammar | None:
+        """The one grammar that was given; None if none was.
+
+        Raises:
+            DefinitionError: Both were, or it is no text or too long.
+        """
+        if regex is not None and lark is not None:
+            raise DefinitionError("regex= and lark=: a tool has one grammar; give one of them")
+        given = lark if regex is None else regex
+        if given is None:
+            return None
+        if not isinstance(given, str) or not 0 < len(given) <= limits.GRAMMAR_CHARACTERS:
+            raise DefinitionError(
+                f"a grammar is text of 1 to {limits.GRAMMAR_CHARACTERS} characters, "
+                f"not a {type(given).__name__!r} of {len(str(given))}"
+            )
+        return Grammar("lark" if regex is None else "regex", given)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -36,6 +63,7 @@ class Policy:
         strict: Strict schema, not strict, or strict where that keeps Python's meaning.
         name: What the model calls it; by default the function's name.
         description: What the model is told; by default from the docstring.
+        grammar: For a tool that takes free text: what the text is held to.
     """
 
     timeout: float | None = limits.TOOL_SECONDS
@@ -47,6 +75,7 @@ class Policy:
     strict: Wish = "auto"
     name: str | None = None
     description: str | None = None
+    grammar: Grammar | None = None
     gate: Gate | None = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 __all__ = [
     "explain_denied",
     "explain_failure",
+    "explain_kind",
     "explain_limit",
     "explain_timeout",
     "explain_unknown",
@@ -32,6 +33,12 @@ def explain_unknown(name: str, names: Sequence[str]) -> str:
     told = ", ".join(sorted(names)[:_NAMES_TOLD])
     more = f" and {len(names) - _NAMES_TOLD} more" if len(names) > _NAMES_TOLD else ""
     return f"{said}{hint} (tools: {told}{more})"
+
+
+def explain_kind(name: str, kind: str) -> str:
+    """The tool is called as what it is not."""
+    takes = "free text: call it as a custom tool" if kind == "custom" else "JSON arguments"
+    return f"'{clean_name(name)}' takes {takes}; nothing was run, call it again that way"
 
 
 def explain_limit(most: int = limits.CALLS_PER_TURN) -> str:

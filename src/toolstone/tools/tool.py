@@ -5,9 +5,10 @@ from __future__ import annotations
 import copy
 import inspect
 import re
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from types import FunctionType
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 from toolstone import limits
 from toolstone.errors import DefinitionError
@@ -19,7 +20,7 @@ from toolstone.tools.policy import DEFAULT, Policy, policy_of
 from toolstone.tools.threads import run_in_thread
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
 
     from toolstone.schema.strict import Wish
     from toolstone.tools.context import ToolContext
@@ -65,6 +66,8 @@ class Tool:
     _context: str | None = field(repr=False)
     _copied: tuple[tuple[str, Any], ...] = field(default=(), repr=False)
     """Mutable defaults, of which each call gets a copy."""
+    kind: Literal["function", "custom", "server"] = field(init=False)
+    """What it is on the wire: takes arguments, takes free text, or is run by the service."""
     timeout: float | None = field(init=False)
     """Seconds a call may take."""
     gate: Gate | None = field(init=False, repr=False)
@@ -73,6 +76,9 @@ class Tool:
     """The function itself, if it is async and is given the arguments and nothing else."""
 
     def __post_init__(self) -> None:
+        raw = self.spec.raw
+        kind = "function" if raw is None else "custom" if raw.get("type") == "custom" else "server"
+        object.__setattr__(self, "kind", kind)
         object.__setattr__(self, "timeout", self.policy.timeout)
         object.__setattr__(self, "gate", self.policy.gate)
         bare = self._waits and self._context is None and not self._copied and self.gate is None
@@ -119,14 +125,18 @@ class Tool:
         return self.policy.serial
 
     @staticmethod
-    def of(given: Callable[..., Any] | Tool) -> Tool:
-        """Make a tool of a function; a tool is a tool already.
+    def of(given: Callable[..., Any] | Tool | Mapping[str, Any]) -> Tool:
+        """Make a tool of a function, or of a definition as the wire has it; a tool is one already.
 
         Raises:
             DefinitionError: It cannot be a tool; names the function, the parameter, and the mend.
         """
         if isinstance(given, Tool):
             return given
+        if isinstance(given, Mapping):
+            from toolstone.tools.server import tool_from_definition  # noqa: PLC0415  a cycle
+
+            return tool_from_definition(given)
         policy = policy_of(given)
         if not isinstance(given, FunctionType):
             return _of(given, policy)
@@ -201,6 +211,19 @@ class Tool:
             if gate is not None:
                 gate.release()
 
+    def renamed(self, name: str) -> Tool:
+        """The same tool under another name; a tool of the service keeps its own.
+
+        Raises:
+            DefinitionError: A model cannot call it so.
+        """
+        if self.kind == "server":
+            return self
+        raw = None if self.spec.raw is None else {**self.spec.raw, "name": check_name(name)}
+        made = copy.copy(self)
+        object.__setattr__(made, "spec", replace(self.spec, name=check_name(name), raw=raw))
+        return made
+
     def _complete(self, given: dict[str, Any], context: ToolContext[Any] | None) -> dict[str, Any]:
         given = dict(given)
         if self._context is not None:
@@ -221,6 +244,10 @@ _KNOWN: Final = "__toolstone_tool__"
 
 
 def _of(function: Callable[..., Any], policy: Policy) -> Tool:
+    if policy.grammar is not None:
+        from toolstone.tools.custom import custom_tool_of  # noqa: PLC0415  a cycle
+
+        return custom_tool_of(function, policy)
     found = read_signature(function)
     docs = read_docstring(found.doc)
     name = check_name(policy.name or name_of(function))

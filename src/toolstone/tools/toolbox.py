@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from toolstone.errors import DefinitionError, InputError
-from toolstone.tools.tool import Tool, check_name
+from toolstone.tools.tool import Tool
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Iterable, Iterator
 
-__all__ = ["Toolbox", "gather"]
+__all__ = ["AnyTool", "Toolbox", "gather"]
 
 
 class Toolbox:
     """Tools under one name. Never changed: every method gives a new one.
 
     Args:
-        tools: Functions, tools, or other toolboxes.
+        tools: Functions, tools, other toolboxes, or definitions as the wire has them.
         name: For messages; two toolboxes whose tools clash are named in the error.
 
     Raises:
@@ -31,9 +31,7 @@ class Toolbox:
 
     __slots__ = ("_filters", "_tools", "name")
 
-    def __init__(
-        self, tools: Iterable[Callable[..., Any] | Tool | Toolbox] = (), *, name: str = "tools"
-    ) -> None:
+    def __init__(self, tools: Iterable[AnyTool] = (), *, name: str = "tools") -> None:
         self.name = name
         self._tools, self._filters = gather(tools, name)
 
@@ -70,9 +68,10 @@ class Toolbox:
         )
 
     def prefix(self, text: str) -> Toolbox:
-        """The same tools under longer names: `text` and the name."""
-        renamed = {text + name: _renamed(one, text + name) for name, one in self._tools.items()}
-        return self._with(renamed, {text + name: f for name, f in self._filters.items()})
+        """The same tools under longer names: `text` and the name; the service's own keep theirs."""
+        renamed = {name: one.renamed(text + name) for name, one in self._tools.items()}
+        filters = {renamed[name].name: keep for name, keep in self._filters.items()}
+        return self._with({one.name: one for one in renamed.values()}, filters)
 
     def pick(self, *names: str) -> Toolbox:
         """Only these tools, in this order.
@@ -124,17 +123,12 @@ class Toolbox:
                 )
 
 
-def _renamed(one: Tool, name: str) -> Tool:
-    check_name(name)
-    return replace(one, spec=replace(one.spec, name=name))
-
-
+AnyTool = Callable[..., Any] | Tool | Toolbox | Mapping[str, Any]
+"""What may be given as a tool; a dict is a definition as the wire has it."""
 _Filters = dict[str, tuple["Callable[[Tool], bool]", ...]]
 
 
-def gather(
-    tools: Iterable[Callable[..., Any] | Tool | Toolbox], name: str = "tools"
-) -> tuple[dict[str, Tool], _Filters]:
+def gather(tools: Iterable[AnyTool], name: str = "tools") -> tuple[dict[str, Tool], _Filters]:
     """Everything that can be a tool, by name, and the filters on some.
 
     Raises:
