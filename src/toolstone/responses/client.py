@@ -6,23 +6,24 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from toolstone.errors import InputError
+from toolstone.responses.bodies import joined, rendered
 from toolstone.responses.capabilities import check_request
-from toolstone.responses.exchange import Exchange
+from toolstone.responses.exchange import Exchange, nobody
+from toolstone.responses.operations import Operations
 from toolstone.responses.parse import parse_response
+from toolstone.responses.quirks import fitted, honest
 from toolstone.responses.render import Renderer
-from toolstone.responses.service import Service
 from toolstone.responses.stream import Assembler
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from toolstone.events import Accepted, Delta
     from toolstone.ports import Emit, Request, Response
 
 __all__ = ["Responses"]
 
 
-class Responses(Service):
+class Responses(Operations):
     """A model behind `POST {base_url}/responses`; fits `toolstone.ports.Model`.
 
     Safe to share between runs, threads and event loops. Nothing is opened before the first
@@ -66,25 +67,29 @@ class Responses(Service):
         """
         if self.profile.unsupported:
             check_request(request, self.profile)
+        request = fitted(request, self.profile)
         body = self._renderer.render(request)
-        return await self._send(body, emit, streamed=request.stream)
+        response = await self._send(body, emit, streamed=request.stream)
+        return honest(response, request, self.profile)
 
-    async def create(self, body: Mapping[str, Any]) -> Response:
+    async def create(self, body: Mapping[str, Any] | None = None, /, **fields: Any) -> Response:
         """Send a body of your own; `model` and `stream: false` are added where missing.
+
+        With `background=True` the response comes back at once, `queued`: see `retrieve`.
+
+        Args:
+            body: The body; its `input` may hold items as well as JSON.
+            **fields: More of it, or instead: `create(input="hi", store=True)`.
 
         Raises:
             ServiceError: As `respond`.
             InputError: The body cannot be said in JSON, or asks for a stream.
         """
-        from pydantic_core import PydanticSerializationError, to_json  # noqa: PLC0415
-
-        if body.get("stream"):
-            raise InputError("create() answers whole; for a stream use respond(), stream=True")
-        try:
-            raw = to_json({"model": self.model, "stream": False, **body})
-        except (PydanticSerializationError, UnicodeEncodeError) as error:
-            raise InputError(f"the body is not plain JSON: {type(error).__name__}") from error
-        return await self._send(raw, _nobody, streamed=False)
+        wanted = joined(self.model, body, fields)
+        if wanted.get("stream"):
+            raise InputError("create() answers whole; for a stream use stream() or respond()")
+        raw = rendered({"stream": False, **wanted})
+        return await self._send(raw, nobody, streamed=False)
 
     async def _send(self, body: bytes, emit: Emit, *, streamed: bool) -> Response:
         url = f"{self.base_url}/responses"
@@ -103,7 +108,3 @@ class Responses(Service):
         return parse_response(
             body, sent=sent, headers=headers, secrets=secrets, table=self.failures
         )
-
-
-async def _nobody(deltas: Sequence[Delta | Accepted]) -> None:
-    """Nobody watches."""

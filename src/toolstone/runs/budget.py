@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from toolstone import limits
 from toolstone.errors import DefinitionError
-from toolstone.usage import Usage
+from toolstone.usage import Usage, estimate_tokens
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Budget", "Left", "Price", "Purse", "estimate_tokens"]
 
-BYTES_PER_TOKEN: Final = 3
 _MILLION: Final = 1_000_000
 
 
@@ -238,11 +237,6 @@ class Purse:
     def hold(self, seconds: float) -> None:
         """Leave out time in which a reader held the run back."""
         self._held += seconds
-
-
-def estimate_tokens(size: int) -> int:
-    """Input tokens of a request of so many bytes; see the head of this file for its error."""
-    return size // BYTES_PER_TOKEN + 1
 
 
 def _price(budget: Budget, model: str) -> Price:
