@@ -17,7 +17,7 @@ from toolstone import limits
 from toolstone.errors import AuthError, RateLimitError, ServerError, StatusError
 from toolstone.wire.retry_after import retry_after
 
-__all__ = ["TABLE", "Row", "Said", "failure", "read_error", "request_id", "sanitised"]
+__all__ = ["SECRET", "TABLE", "Row", "Said", "failure", "read_error", "request_id", "sanitised"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,7 +175,7 @@ TABLE: Final[tuple[Row, ...]] = (
         StatusError,
         retryable=False,
         statuses=frozenset({404}),
-        hint="Check the base URL: it ends before /responses, often in /v1",
+        hint="Check the base URL: it ends before /responses or /chat/completions, often in /v1",
     ),
     Row(
         StatusError,
@@ -314,10 +314,11 @@ def request_id(headers: Mapping[str, str]) -> str | None:
     return sanitised(found)[:200] if found else None
 
 
-_SECRET: Final = re.compile(
+SECRET: Final = re.compile(
     r"(?i)\b(bearer|basic)\s+[A-Za-z0-9._~+/=-]{8,}|\bsk-[A-Za-z0-9_-]{8,}|\b(AKIA|ASIA)[A-Z0-9]{12,}"
     r"|\bbedrock-api-key-[A-Za-z0-9+/=_-]{8,}|\bX-Amz-Signature=[0-9a-f]+"
 )
+"""What looks like a key wherever it stands."""
 _TAGS: Final = re.compile(r"(?is)<(script|style)\b.*?</\1\s*>|<[^<>]{0,2000}>")
 _SHOWN: Final = 500
 _SECRET_LENGTH: Final = 6  # shorter values would be found in any text
@@ -327,7 +328,7 @@ def sanitised(text: str, secrets: Sequence[str] = ()) -> str:
     """Text of a stranger as one printable line of at most 500 characters, without secrets."""
     for secret in secrets:
         text = text.replace(secret, "[redacted]")
-    text = _SECRET.sub("[redacted]", text[: 8 * _SHOWN])
+    text = SECRET.sub("[redacted]", text[: 8 * _SHOWN])
     if "<" in text:
         text = _TAGS.sub(" ", text)
     line = " ".join("".join(c if c.isprintable() else " " for c in text).split())

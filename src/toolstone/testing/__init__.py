@@ -1,4 +1,6 @@
-"""For your tests: a scripted model, and the contract every ledger passes.
+"""For your tests: a scripted model, cassettes, and the contract every ledger passes.
+
+The pytest fixtures are in `toolstone.testing.fixtures`.
 
 Example:
     model = Scripted([call("pay", amount=5)], "understood")
@@ -6,7 +8,8 @@ Example:
     assert model.requests[-1].items[-1] == output("call_0", "paid")
 """
 
+from toolstone.testing.cassette import Cassette
 from toolstone.testing.ledger import check_ledger
 from toolstone.testing.scripted import Scripted, ScriptedCall, call, output
 
-__all__ = ["Scripted", "ScriptedCall", "call", "check_ledger", "output"]
+__all__ = ["Cassette", "Scripted", "ScriptedCall", "call", "check_ledger", "output"]

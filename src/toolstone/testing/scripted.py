@@ -4,29 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from pydantic_core import to_json
 
 from toolstone.errors import UsageError
-from toolstone.events import ArgumentsDelta, Delta, TextDelta
-from toolstone.items import FunctionCall, FunctionCallOutput, Item, Message, parse_item
+from toolstone.items import FunctionCallOutput, Item, parse_item
+from toolstone.local.brains.answers import Scripted as ScriptedCall
 from toolstone.ports import Emit, Profile, Request, Response
+from toolstone.testing.deltas import deltas_of
 from toolstone.usage import Usage
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
 __all__ = ["Scripted", "ScriptedCall", "call", "output"]
-
-
-@dataclass(frozen=True, slots=True)
-class ScriptedCall:
-    """A call the scripted model makes; `arguments` is JSON text."""
-
-    name: str
-    arguments: str
-    call_id: str | None = None
 
 
 def call(name: str, /, arguments: str | None = None, **values: Any) -> ScriptedCall:
@@ -95,7 +84,7 @@ class Scripted:
             raise turn
         response = turn if isinstance(turn, Response) else _response(turn, number)
         if request.stream:
-            for delta in _deltas(response.items, self.chunk):
+            for delta in deltas_of(response.items, self.chunk):
                 await emit((delta,))
         return response
 
@@ -135,16 +124,3 @@ def _message(text: str, n: int) -> Item:
             "content": content,
         }
     )
-
-
-def _deltas(items: Sequence[Item], chunk: int) -> Iterator[Delta]:
-    for n, item in enumerate(items):
-        if type(item) is Message:
-            text = item.text
-            yield from (TextDelta(text[i : i + chunk], n) for i in range(0, len(text), chunk))
-        elif type(item) is FunctionCall:
-            text = item.arguments
-            yield from (
-                ArgumentsDelta(text[i : i + chunk], n, item.name)
-                for i in range(0, len(text), chunk)
-            )

@@ -12,7 +12,7 @@ from collections.abc import (
     Sequence,
 )
 from contextlib import aclosing
-from typing import Any, get_args
+from typing import Any, TypeGuard, get_args
 
 from pydantic_core import PydanticSerializationError, to_json
 
@@ -84,7 +84,7 @@ async def _told(each: AsyncGenerator[Any], turn: Turn) -> AsyncGenerator[Piece]:
     written = ""
     async with aclosing(each):
         async for one in each:
-            for piece in [one] if _is_fragment(one) else _spelled(one):
+            for piece in _spelled(one):
                 yield piece
                 if isinstance(piece, End):
                     return
@@ -94,10 +94,17 @@ async def _told(each: AsyncGenerator[Any], turn: Turn) -> AsyncGenerator[Piece]:
 
 def _is_fragment(said: object) -> bool:
     """Tell whether this is a piece that is no answer in itself."""
-    return isinstance(said, _PIECES) and not isinstance(said, Item | Decline)
+    return _is_piece(said) and not isinstance(said, Item | Decline)
+
+
+def _is_piece(said: object) -> TypeGuard[Piece]:
+    return isinstance(said, _PIECES)
 
 
 def _spelled(said: Any) -> Iterator[Piece]:
+    if _is_piece(said):
+        yield said
+        return
     if isinstance(said, str):
         yield Text(said)
         return

@@ -1,0 +1,1 @@
+"""Cassettes: exchanges with a model, recorded once and replayed offline."""
