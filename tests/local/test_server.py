@@ -267,9 +267,9 @@ STRICT = {
         ({"input": [{"type": "item_reference", "id": "x"}]}, "input[0].id", "invalid_value"),
         ({"wisdom": 1}, "wisdom", "unknown_parameter"),
         ({"max_output_tokens": 15}, "max_output_tokens", "integer_below_min_value"),
-        ({"temperature": 3}, "temperature", "integer_above_max_value"),
+        ({"temperature": 3}, "temperature", "decimal_above_max_value"),
         ({"stream": "yes"}, "stream", "invalid_type"),
-        ({"background": True}, "background", "invalid_value"),
+        ({"background": True, "store": False}, "store", "invalid_value"),
         ({"tool_choice": "maybe"}, "tool_choice", "invalid_value"),
         ({"tool_choice": "required"}, "tool_choice", "invalid_value"),
         (

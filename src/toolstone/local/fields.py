@@ -2,140 +2,22 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag
+from pydantic import Discriminator, Field, Tag
 
-__all__ = ["RequestFields"]
+from toolstone import limits
+from toolstone.local.item_fields import Closed, Item, LongText, Open, by_kind, by_name
+
+__all__ = [
+    "CompactFields",
+    "ConversationFields",
+    "CountFields",
+    "ItemsFields",
+    "RequestFields",
+    "UpdateFields",
+]
 
 Name = Annotated[str, Field(pattern=r"^[a-zA-Z0-9_-]{1,64}$")]
-Id = Annotated[str, Field(min_length=1, max_length=64)]
-LongText = Annotated[str, Field(max_length=10_485_760)]
 Effort = Literal["none", "minimal", "low", "medium", "high", "xhigh", "max"]
-Status = Literal["in_progress", "completed", "incomplete"]
-
-
-class Closed(BaseModel):
-    """An object that may hold nothing else."""
-
-    model_config = ConfigDict(strict=True, extra="forbid")
-
-
-class Open(BaseModel):
-    """An object whose further keys are let pass: what one server adds goes back to it."""
-
-    model_config = ConfigDict(strict=True, extra="allow")
-
-
-def _kind(value: object) -> str:
-    return "<text>" if isinstance(value, str) else "<list>"
-
-
-def _named(default: str, known: set[str]) -> Any:
-    def kind(value: object) -> str:
-        given = value.get("type", default) if isinstance(value, dict) else default
-        return f"<{given}>" if given in known else "<other>"
-
-    return Discriminator(kind)
-
-
-# --- what a message or a tool output holds
-
-
-class TextPart(Open):
-    type: Literal["input_text", "output_text", "text"]
-    text: LongText
-
-
-class ImagePart(Open):
-    type: Literal["input_image"]
-    image_url: str | None = Field(default=None, max_length=20_971_520)
-    file_id: str | None = None
-    detail: Literal["low", "high", "auto", "original"] | None = None
-
-
-class FilePart(Open):
-    type: Literal["input_file"]
-    file_data: str | None = Field(default=None, max_length=73_400_320)
-    file_id: str | None = None
-    file_url: str | None = None
-    filename: str | None = None
-
-
-class RefusalPart(Open):
-    type: Literal["refusal"]
-    refusal: str
-
-
-class OtherPart(Open):
-    type: Literal["input_audio", "input_video", "reasoning_text", "summary_text"]
-
-
-Part = Annotated[
-    Annotated[TextPart, Tag("<input_text>")]
-    | Annotated[TextPart, Tag("<output_text>")]
-    | Annotated[TextPart, Tag("<text>")]
-    | Annotated[ImagePart, Tag("<input_image>")]
-    | Annotated[FilePart, Tag("<input_file>")]
-    | Annotated[RefusalPart, Tag("<refusal>")]
-    | Annotated[OtherPart, Tag("<other>")],
-    _named("", {"input_text", "output_text", "text", "input_image", "input_file", "refusal"}),
-]
-Content = Annotated[
-    Annotated[LongText, Tag("<text>")] | Annotated[list[Part], Tag("<list>")], Discriminator(_kind)
-]
-
-
-# --- the items of the input
-
-
-class MessageItem(Open):
-    type: Literal["message"] = "message"  # OpenAI lets it be left out
-    role: Literal["user", "system", "developer", "assistant"]
-    content: Content
-    phase: Literal["commentary", "final_answer"] | None = None
-
-
-class CallItem(Open):
-    type: Literal["function_call"]
-    call_id: Id
-    name: str
-    arguments: str
-    status: Status | None = None
-
-
-class OutputItem(Open):
-    type: Literal["function_call_output"]
-    call_id: Id
-    output: Content
-    status: Status | None = None
-
-
-class ReasoningItem(Open):
-    type: Literal["reasoning"]
-    summary: list[Open]
-    encrypted_content: str | None = None
-
-
-class ReferenceItem(Open):
-    type: Literal["item_reference"]
-    id: str
-
-
-class OtherItem(Open):
-    type: str = Field(pattern=r"^([a-z0-9_.-]+:.+|[a-z_]+_call(_output)?|compaction)$")
-
-
-Item = Annotated[
-    Annotated[MessageItem, Tag("<message>")]
-    | Annotated[CallItem, Tag("<function_call>")]
-    | Annotated[OutputItem, Tag("<function_call_output>")]
-    | Annotated[ReasoningItem, Tag("<reasoning>")]
-    | Annotated[ReferenceItem, Tag("<item_reference>")]
-    | Annotated[OtherItem, Tag("<other>")],
-    _named(
-        "message",
-        {"message", "function_call", "function_call_output", "reasoning", "item_reference"},
-    ),
-]
 
 
 # --- tools and the choice among them
@@ -149,36 +31,105 @@ class FunctionTool(Open):
     strict: bool | None = None
 
 
-class OtherTool(Open):
-    type: Literal["custom", "namespace", "tool_search", "mcp", "web_search"]
+class TextInput(Closed):
+    type: Literal["text"]
 
 
-Tool = Annotated[
-    Annotated[FunctionTool, Tag("<function>")] | Annotated[OtherTool, Tag("<other>")],
-    _named("", {"function"}),
+class GrammarInput(Closed):
+    type: Literal["grammar"]
+    syntax: Literal["lark", "regex"]
+    definition: LongText
+
+
+class CustomTool(Open):
+    type: Literal["custom"]
+    name: Name
+    description: str | None = None
+    format: (
+        Annotated[
+            Annotated[GrammarInput, Tag("<grammar>")] | Annotated[TextInput, Tag("<other>")],
+            by_name("", {"grammar"}),
+        ]
+        | None
+    ) = None
+
+
+Hosted = Literal[
+    "namespace",
+    "tool_search",
+    "mcp",
+    "web_search",
+    "web_search_2025_08_26",
+    "web_search_preview",
+    "web_search_preview_2025_03_11",
+    "file_search",
+    "code_interpreter",
+    "image_generation",
+    "computer",
+    "computer_use",
+    "computer_use_preview",
+    "local_shell",
+    "shell",
+    "apply_patch",
+    "programmatic_tool_calling",
 ]
 
 
-class FunctionChoice(Closed):
-    type: Literal["function"]
+class HostedTool(Open):
+    type: Hosted
+
+
+Tool = Annotated[
+    Annotated[FunctionTool, Tag("<function>")]
+    | Annotated[CustomTool, Tag("<custom>")]
+    | Annotated[HostedTool, Tag("<other>")],
+    by_name("", {"function", "custom"}),
+]
+
+
+class NamedChoice(Closed):
+    type: Literal["function", "custom"]
     name: str
+
+
+class ServerChoice(Closed):
+    type: Literal["mcp"]
+    server_label: str
+    name: str | None = None
+
+
+class HostedChoice(Closed):
+    type: Hosted
+
+
+def _choice(value: object) -> str:
+    if not isinstance(value, dict):
+        return "<mode>"
+    kind = value.get("type")
+    known = {"allowed_tools": "<allowed>", "mcp": "<mcp>"}
+    if kind in ("function", "custom", None):
+        return "<named>"
+    return known.get(kind, "<hosted>") if isinstance(kind, str) else "<hosted>"
 
 
 class AllowedTools(Closed):
     type: Literal["allowed_tools"]
     mode: Literal["none", "auto", "required"]
-    tools: list[FunctionChoice] = Field(min_length=1, max_length=128)
-
-
-def _choice(value: object) -> str:
-    if isinstance(value, dict):
-        return "<allowed>" if value.get("type") == "allowed_tools" else "<function>"
-    return "<mode>"
+    tools: list[
+        Annotated[
+            Annotated[NamedChoice, Tag("<named>")]
+            | Annotated[ServerChoice, Tag("<mcp>")]
+            | Annotated[HostedChoice, Tag("<hosted>")],
+            Discriminator(_choice),
+        ]
+    ] = Field(min_length=1, max_length=128)
 
 
 ToolChoice = Annotated[
     Annotated[Literal["none", "auto", "required"], Tag("<mode>")]
-    | Annotated[FunctionChoice, Tag("<function>")]
+    | Annotated[NamedChoice, Tag("<named>")]
+    | Annotated[ServerChoice, Tag("<mcp>")]
+    | Annotated[HostedChoice, Tag("<hosted>")]
     | Annotated[AllowedTools, Tag("<allowed>")],
     Discriminator(_choice),
 ]
@@ -201,7 +152,7 @@ class SchemaFormat(Closed):
 
 Format = Annotated[
     Annotated[SchemaFormat, Tag("<json_schema>")] | Annotated[TextFormat, Tag("<other>")],
-    _named("", {"json_schema"}),
+    by_name("", {"json_schema"}),
 ]
 
 
@@ -216,6 +167,22 @@ class Reasoning(Closed):
     generate_summary: Literal["auto", "concise", "detailed"] | None = None
     context: Literal["auto", "current_turn", "all_turns"] | None = None
     mode: Literal["standard", "pro"] | None = None
+
+
+class CacheOptions(Closed):
+    mode: Literal["implicit", "explicit"] | None = None
+    ttl: Literal["30m", "12h"] | None = None
+    prewarm: bool | None = None
+    comparison_response_id: str | None = None
+
+
+class Compaction(Closed):
+    type: Literal["compaction"]
+    compact_threshold: int | None = Field(default=None, ge=1)
+
+
+class ConversationChoice(Closed):
+    id: str
 
 
 class StreamOptions(Closed):
@@ -238,24 +205,44 @@ Include = Literal[
 ]
 
 
-class RequestFields(Closed):
-    """Every field of a create request, with its bounds."""
+Input = Annotated[
+    Annotated[LongText, Tag("<text>")] | Annotated[list[Item], Tag("<list>")],
+    Discriminator(by_kind),
+]
+Chosen = Annotated[
+    Annotated[str, Tag("<text>")] | Annotated[ConversationChoice, Tag("<list>")],
+    Discriminator(by_kind),
+]
+Key = Annotated[str, Field(max_length=64)]
+Tier = Literal["auto", "default", "flex", "priority", "scale", "fast", "ultrafast"]
 
-    model: Annotated[str, Field(min_length=1)]
-    input: (
-        Annotated[
-            Annotated[LongText, Tag("<text>")] | Annotated[list[Item], Tag("<list>")],
-            Discriminator(_kind),
-        ]
-        | None
-    ) = None
+
+class Asking(Closed):
+    """What requests to answer, to count and to compact have in common."""
+
+    input: Input | None = None
     instructions: str | None = None
     previous_response_id: str | None = None
-    store: bool | None = None
-    include: list[Include] | None = None
+
+
+class Weighing(Asking):
+    """What is read by the model, beside its input."""
+
+    conversation: Chosen | None = None
     tools: list[Tool] | None = Field(default=None, max_length=128)
     tool_choice: ToolChoice | None = None
     parallel_tool_calls: bool | None = None
+    reasoning: Reasoning | None = None
+    text: TextSettings | None = None
+    truncation: Literal["auto", "disabled"] | None = None
+
+
+class RequestFields(Weighing):
+    """Every field of a create request, with its bounds."""
+
+    model: Annotated[str, Field(min_length=1)]
+    store: bool | None = None
+    include: list[Include] | None = None
     max_tool_calls: int | None = Field(default=None, ge=1)
     max_output_tokens: int | None = Field(default=None, ge=16)
     temperature: float | None = Field(default=None, ge=0, le=2)
@@ -263,14 +250,50 @@ class RequestFields(Closed):
     top_logprobs: int | None = Field(default=None, ge=0, le=20)
     presence_penalty: float | None = Field(default=None, ge=-2, le=2)
     frequency_penalty: float | None = Field(default=None, ge=-2, le=2)
-    truncation: Literal["auto", "disabled"] | None = None
-    text: TextSettings | None = None
-    reasoning: Reasoning | None = None
     stream: bool | None = None
     stream_options: StreamOptions | None = None
-    background: Literal[False] | None = None
+    background: bool | None = None
     metadata: Metadata | None = None
-    service_tier: Literal["auto", "default", "flex", "priority"] | None = None
-    safety_identifier: str | None = Field(default=None, max_length=64)
-    prompt_cache_key: str | None = Field(default=None, max_length=64)
+    service_tier: Tier | None = None
+    safety_identifier: Key | None = None
+    prompt_cache_key: Key | None = None
+    prompt_cache_options: CacheOptions | None = None
+    prompt_cache_retention: Literal["in_memory", "24h"] | None = None
+    context_management: list[Compaction] | None = Field(default=None, min_length=1)
     user: str | None = None
+
+
+class CountFields(Weighing):
+    """Every field of a request to count tokens."""
+
+    model: Annotated[str, Field(min_length=1)] | None = None
+    personality: str | None = None
+
+
+class CompactFields(Asking):
+    """Every field of a request to compact."""
+
+    model: Annotated[str, Field(min_length=1)]
+    prompt_cache_key: Key | None = None
+    prompt_cache_options: CacheOptions | None = None
+    prompt_cache_retention: Literal["in_memory", "24h"] | None = None
+    service_tier: Tier | None = None
+
+
+class ItemsFields(Closed):
+    """What adds to a conversation."""
+
+    items: list[Item] = Field(min_length=1, max_length=limits.LOCAL_CONVERSATION_ITEMS)
+
+
+class ConversationFields(Closed):
+    """What begins a conversation."""
+
+    items: list[Item] | None = Field(default=None, max_length=limits.LOCAL_CONVERSATION_ITEMS)
+    metadata: Metadata | None = None
+
+
+class UpdateFields(Closed):
+    """What changes a conversation."""
+
+    metadata: Metadata

@@ -2,18 +2,28 @@
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Literal, NoReturn
+from typing import Any, Literal, NoReturn, Protocol, TypeVar
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from toolstone.local.brain import Choice, RefusalError, Turn
 from toolstone.local.fields import RequestFields
-from toolstone.local.store import Store
 from toolstone.local.strictness import first_offence
 
-__all__ = ["parse_turn"]
+__all__ = [
+    "Items",
+    "Known",
+    "check_fields",
+    "check_request",
+    "load_body",
+    "make_turn",
+    "parse_turn",
+    "refuse",
+    "resolve",
+]
 
 Items = Sequence[Mapping[str, Any]]
+M = TypeVar("M", bound=BaseModel)
 
 _CODES = {
     "missing": "missing_required_parameter",
@@ -21,24 +31,108 @@ _CODES = {
     "literal_error": "invalid_value",
     "union_tag_invalid": "invalid_value",
     "string_pattern_mismatch": "invalid_value",
+    "string_too_long": "string_above_max_length",
+    "string_too_short": "string_below_min_length",
+    "too_long": "array_above_max_length",
+    "too_short": "array_below_min_length",
+}
+_BOUNDS = {
     "greater_than_equal": "integer_below_min_value",
     "less_than_equal": "integer_above_max_value",
 }
+_DECIMALS = ("temperature", "top_p", "presence_penalty", "frequency_penalty")
+_ELSEWHERE = {
+    "prompt": "this server has no prompt templates; send 'instructions' and 'input'",
+    "moderation": "this server does not moderate; do it before you ask",
+    "background_options": "this server works at once; leave it out",
+    "access_programs": "this server has no such programs; leave it out",
+    "image": "this server does not compress images; send them as they are to be read",
+}
+"""What only the hosted service has, and what to do instead."""
+_NAMED = ("function", "custom")
+_SOURCES = {
+    "input_image": ("image_url", "file_id"),
+    "input_file": ("file_data", "file_id", "file_url"),
+}
+"""Where an image or a file may be."""
+_KINDS = ("function_call", "custom_tool_call", "computer_call", "shell_call", "apply_patch_call")
+_PAIRS = {kind: kind for kind in _KINDS} | {f"{kind}_output": kind for kind in _KINDS}
+"""Calls and outputs that are paired by `call_id`, each with its kind."""
 
 
-def parse_turn(raw: bytes, store: Store) -> Turn:
+class Known(Protocol):
+    """What a request may refer to, by id."""
+
+    def conversation(self, response_id: str) -> Items | None:
+        """Give the conversation that ends with that response."""
+        ...
+
+    def item(self, item_id: str) -> Mapping[str, Any] | None:
+        """Give the item with that id."""
+        ...
+
+
+def parse_turn(raw: bytes, known: Known) -> Turn:
     """Check a request body and resolve what it refers to.
 
     Raises:
         RefusalError: Status 400, `param` naming the first field that is at fault.
     """
-    body = _load(raw)
-    _check_fields(body)
+    body = load_body(raw)
+    check_request(body)
+    return make_turn(body, resolve(body, known))
+
+
+def check_request(body: Mapping[str, Any], fields: type[BaseModel] = RequestFields) -> None:
+    """Check all that can be seen from the body alone.
+
+    Raises:
+        RefusalError: Status 400.
+    """
+    check_fields(body, fields)
+    _check_parts(body.get("input"))
     _check_tools(body.get("tools") or [])
     _check_format(body)
-    items = _conversation(body, store)
+
+
+def make_turn(body: Mapping[str, Any], items: Items) -> Turn:
+    """Make the turn of a request that was checked, with all that went in.
+
+    Raises:
+        RefusalError: Status 400: a call without its output, or a choice of what is not offered.
+    """
     _check_pairs(items)
     return Turn(body, items, _choice(body))
+
+
+def resolve(body: Mapping[str, Any], known: Known, earlier: Items = ()) -> Items:
+    """Give all that went in, oldest first.
+
+    Args:
+        body: A request that was checked.
+        known: Where ids are looked up.
+        earlier: What stood in its conversation.
+
+    Raises:
+        RefusalError: Status 400: an id is not known, or nothing went in at all.
+    """
+    said = body.get("input")
+    if previous := body.get("previous_response_id"):
+        found = known.conversation(previous)
+        if found is None:
+            refuse(
+                "previous_response_not_found",
+                "no stored response has this id: made with store=false, forgotten, under way, "
+                "or never here",
+                "previous_response_id",
+            )
+        earlier = found
+    if said is None and not earlier:
+        refuse("missing_required_parameter", "input: Field required", "input")
+    if isinstance(said, str):
+        return [*earlier, {"type": "message", "role": "user", "content": said}]
+    fresh = [_resolved(item, index, known) for index, item in enumerate(said or ())]
+    return [*earlier, *fresh]
 
 
 def refuse(code: str, message: str, param: str | None) -> NoReturn:
@@ -46,7 +140,12 @@ def refuse(code: str, message: str, param: str | None) -> NoReturn:
     raise RefusalError(400, code, message, param)
 
 
-def _load(raw: bytes) -> dict[str, Any]:
+def load_body(raw: bytes) -> dict[str, Any]:
+    """Read a body.
+
+    Raises:
+        RefusalError: It is no JSON object.
+    """
     try:
         body = json.loads(raw, parse_constant=_no_constant)
     except (ValueError, RecursionError) as error:
@@ -61,14 +160,30 @@ def _no_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is not JSON")
 
 
-def _check_fields(body: Mapping[str, Any]) -> None:
+def check_fields(body: Mapping[str, Any], fields: type[M]) -> M:
+    """Check the shape of a body, or of a query.
+
+    Raises:
+        RefusalError: Status 400.
+    """
+    for field, reason in _ELSEWHERE.items():
+        if body.get(field) is not None:
+            refuse("unsupported_parameter", f"{field}: {reason}", field)
     try:
-        RequestFields.model_validate(body)
+        return fields.model_validate(body)
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False, include_context=False)[0]
         param = _path(first["loc"])
-        code = _CODES.get(first["type"], "invalid_type")
+        code = _code(first["type"], param)
         raise RefusalError(400, code, f"{param}: {first['msg']}", param) from None
+
+
+def _code(kind: str, param: str) -> str:
+    if kind in _BOUNDS and param in _DECIMALS:
+        return _BOUNDS[kind].replace("integer", "decimal")
+    if kind == "too_long" and param == "metadata":
+        return "object_above_max_properties"
+    return _CODES.get(kind) or _BOUNDS.get(kind) or "invalid_type"
 
 
 def _path(loc: Iterable[str | int]) -> str:
@@ -81,10 +196,23 @@ def _path(loc: Iterable[str | int]) -> str:
     return path
 
 
+def _check_parts(said: object) -> None:
+    """Check that images and files are somewhere."""
+    for index, item in enumerate(said if isinstance(said, list) else ()):
+        content = item.get("content") or item.get("output")
+        for at, part in enumerate(content if isinstance(content, list) else ()):
+            sources = _SOURCES.get(str(part.get("type"))) if isinstance(part, dict) else None
+            if sources and not any(part.get(source) for source in sources):
+                key = "content" if item.get("content") else "output"
+                param = f"input[{index}].{key}[{at}].{sources[0]}"
+                message = f"{param}: give one of {', '.join(sources)}"
+                refuse("missing_required_parameter", message, param)
+
+
 def _check_tools(tools: Items) -> None:
     seen: set[str] = set()
     for index, tool in enumerate(tools):
-        if tool["type"] != "function":
+        if tool["type"] not in ("function", "custom"):
             continue
         name = tool["name"]
         if name in seen:
@@ -94,12 +222,13 @@ def _check_tools(tools: Items) -> None:
                 f"tools[{index}].name",
             )
         seen.add(name)
-        _check_schema(
-            tool.get("parameters") or {"type": "object"},
-            strict=tool.get("strict") is True,
-            code="invalid_function_parameters",
-            param=f"tools[{index}].parameters",
-        )
+        if tool["type"] == "function":
+            _check_schema(
+                tool.get("parameters") or {"type": "object"},
+                strict=tool.get("strict") is True,
+                code="invalid_function_parameters",
+                param=f"tools[{index}].parameters",
+            )
 
 
 def _check_format(body: Mapping[str, Any]) -> None:
@@ -132,30 +261,10 @@ def _check_schema(schema: Mapping[str, Any], *, strict: bool, code: str, param: 
         refuse(code, f"not a strict schema: {offence}", param)
 
 
-def _conversation(body: Mapping[str, Any], store: Store) -> Items:
-    said = body.get("input")
-    earlier: Items = ()
-    if previous := body.get("previous_response_id"):
-        found = store.conversation(previous)
-        if found is None:
-            refuse(
-                "previous_response_not_found",
-                "no stored response has this id: made with store=false, forgotten, or never here",
-                "previous_response_id",
-            )
-        earlier = found
-    if said is None and not earlier:
-        refuse("missing_required_parameter", "input: Field required", "input")
-    if isinstance(said, str):
-        return (*earlier, {"type": "message", "role": "user", "content": said})
-    fresh = [_resolved(item, index, store) for index, item in enumerate(said or ())]
-    return (*earlier, *fresh)
-
-
-def _resolved(item: Mapping[str, Any], index: int, store: Store) -> Mapping[str, Any]:
+def _resolved(item: Mapping[str, Any], index: int, known: Known) -> Mapping[str, Any]:
     if item.get("type") != "item_reference":
         return {"type": "message", **item}
-    found = store.item(item["id"])
+    found = known.item(item["id"])
     if found is None:
         refuse("invalid_value", "no stored item has this id", f"input[{index}].id")
     return found
@@ -166,50 +275,61 @@ def _check_pairs(items: Items) -> None:
 
     Some services start their ids anew in each response: an id may come again once it is answered.
     """
-    waiting: set[str] = set()
+    waiting: set[tuple[str, str]] = set()
     for item in items:
-        if item["type"] == "function_call":
-            call_id = item["call_id"]
-            if call_id in waiting:
+        kind = _PAIRS.get(item["type"])
+        call_id = item.get("call_id")
+        if kind is None or not isinstance(call_id, str):
+            continue
+        spoken = kind.replace("_", " ")
+        if item["type"] == kind:
+            if (kind, call_id) in waiting:
                 refuse("invalid_value", f"two calls wait under call_id {call_id!r}", "input")
-            waiting.add(call_id)
-        elif item["type"] == "function_call_output":
-            call_id = item["call_id"]
-            if call_id not in waiting:
-                refuse(
-                    "invalid_value",
-                    f"No tool call found for function call output with call_id {call_id}.",
-                    "input",
-                )
-            waiting.discard(call_id)
-    for call_id in sorted(waiting):
-        refuse("invalid_value", f"No tool output found for function call {call_id}.", "input")
+            waiting.add((kind, call_id))
+        elif (kind, call_id) not in waiting:
+            message = f"No tool call found for {spoken} output with call_id {call_id}."
+            refuse("invalid_value", message, "input")
+        else:
+            waiting.discard((kind, call_id))
+    for kind, call_id in sorted(waiting):
+        spoken = kind.replace("_", " ")
+        refuse("invalid_value", f"No tool output found for {spoken} {call_id}.", "input")
 
 
 def _choice(body: Mapping[str, Any]) -> Choice:
-    offered = tuple(t["name"] for t in body.get("tools") or () if t["type"] == "function")
+    tools = body.get("tools") or ()
+    offered = tuple(t["name"] for t in tools if t["type"] in ("function", "custom"))
     choice = body.get("tool_choice") or "auto"
+    hosted = [t for t in tools if t["type"] not in ("function", "custom")]
     if isinstance(choice, str):
-        return _of_mode(choice, offered, "tool_choice")
-    if choice["type"] == "function":
-        _check_offered([choice["name"]], offered, "tool_choice.name")
-        return Choice("required", (choice["name"],))
-    names = [tool["name"] for tool in choice["tools"]]
-    _check_offered(names, offered, "tool_choice.tools")
+        return _of_mode(choice, offered, "tool_choice", hosted=bool(hosted))
+    if choice["type"] != "allowed_tools":
+        _check_offered(choice, tools, "tool_choice")
+        return Choice("required", (choice["name"],) if choice["type"] in _NAMED else ())
+    for index, entry in enumerate(choice["tools"]):
+        _check_offered(entry, tools, f"tool_choice.tools[{index}]")
+    names = [entry["name"] for entry in choice["tools"] if entry["type"] in _NAMED]
     allowed = tuple(name for name in offered if name in names)
-    return _of_mode(choice["mode"], allowed, "tool_choice.mode")
+    others = len(allowed) < len(choice["tools"])
+    return _of_mode(choice["mode"], allowed, "tool_choice.mode", hosted=others)
 
 
-def _of_mode(mode: str, names: tuple[str, ...], param: str) -> Choice:
-    if mode == "required" and not names:
-        refuse("invalid_value", "a call is required, but no function tool is offered", param)
-    if mode == "none" or not names:
+def _of_mode(mode: str, names: tuple[str, ...], param: str, *, hosted: bool) -> Choice:
+    if mode == "required" and not names and not hosted:
+        refuse("invalid_value", "a call is required, but no tool is offered", param)
+    if mode == "none" or not (names or hosted):
         return Choice("none", ())
     kind: Literal["auto", "required"] = "required" if mode == "required" else "auto"
     return Choice(kind, names)
 
 
-def _check_offered(names: Iterable[str], offered: Sequence[str], param: str) -> None:
-    for name in names:
-        if name not in offered:
-            refuse("invalid_value", f"tool {name!r} is not in 'tools'; offered: {offered}", param)
+def _check_offered(chosen: Mapping[str, Any], tools: Items, param: str) -> None:
+    """Check that what is chosen stands among the tools."""
+    kind = chosen["type"]
+    keys = ("name",) if kind in _NAMED else ("server_label",) if kind == "mcp" else ()
+    if any(t["type"] == kind and all(t.get(k) == chosen[k] for k in keys) for t in tools):
+        return
+    asked = chosen[keys[0]] if keys else kind
+    offered = [str(t.get("name") or t.get("server_label") or t["type"]) for t in tools]
+    at = f"{param}.{keys[0]}" if keys else f"{param}.type"
+    refuse("invalid_value", f"tool {asked!r} is not in 'tools'; offered: {offered}", at)

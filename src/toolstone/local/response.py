@@ -5,6 +5,9 @@ from typing import Any
 
 __all__ = ["render_response"]
 
+_FURTHER = ("context_management", "prompt_cache_options", "prompt_cache_retention", "user")
+"""Echoed if they were sent; Open Responses does not know them."""
+
 
 def render_response(body: Mapping[str, Any], *, response_id: str, now: int) -> dict[str, Any]:
     """Make the response to a request before anything is in it: all 31 keys, the settings echoed.
@@ -12,6 +15,7 @@ def render_response(body: Mapping[str, Any], *, response_id: str, now: int) -> d
     See: responses API reference, "The Response object".
     """
     reasoning = body.get("reasoning") or {}
+    further = {key: body[key] for key in _FURTHER if body.get(key) is not None}
     return {
         "id": response_id,
         "object": "response",
@@ -39,11 +43,12 @@ def render_response(body: Mapping[str, Any], *, response_id: str, now: int) -> d
         "max_output_tokens": body.get("max_output_tokens"),
         "max_tool_calls": body.get("max_tool_calls"),
         "store": _given(body, "store", default=True),
-        "background": False,
+        "background": _given(body, "background", default=False),
         "service_tier": "default",
         "metadata": body.get("metadata") or {},
         "safety_identifier": body.get("safety_identifier"),
         "prompt_cache_key": body.get("prompt_cache_key"),
+        **further,
     }
 
 
@@ -62,5 +67,7 @@ def _tool(tool: Mapping[str, Any]) -> dict[str, Any]:
 def _text(text: Mapping[str, Any]) -> dict[str, Any]:
     wanted = dict(text.get("format") or {"type": "text"})
     if wanted["type"] == "json_schema":
-        wanted = {"description": None, **wanted, "strict": wanted.get("strict") is True}
+        # Open Responses' schema admits nothing but null here; OpenAI echoes the whole schema
+        shown = {"schema": None, "strict": wanted.get("strict") is True}
+        wanted = {"description": None, **wanted, **shown}
     return {"format": wanted, "verbosity": text.get("verbosity") or "medium"}

@@ -2,6 +2,7 @@
 
 import json
 import logging
+import secrets
 import time
 import uuid
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
@@ -14,7 +15,11 @@ from toolstone.local.brain import Piece, RefusalError
 from toolstone.local.narrate import Event, Narration
 
 __all__ = [
+    "BROKEN",
+    "DONE",
     "check_type",
+    "crash",
+    "encode",
     "frame",
     "frames",
     "identity",
@@ -28,6 +33,7 @@ __all__ = [
 log = logging.getLogger("toolstone.local")
 
 DONE = b"data: [DONE]\n\n"
+BROKEN = RefusalError(500, "server_error", "the brain broke; see the server's log")
 
 
 async def tell_whole(
@@ -35,7 +41,9 @@ async def tell_whole(
     first: Piece,
     rest: AsyncIterator[Piece],
     *,
-    over: Callable[[], None],
+    over: Callable[[], None] | None = None,
+    started: bool = False,
+    faults: bool = False,
 ) -> AsyncGenerator[Sequence[Event], None]:
     """Tell the whole answer, batch by batch of events; whatever happens, it ends once.
 
@@ -44,22 +52,31 @@ async def tell_whole(
         first: The first piece, which has come already.
         rest: Those after it.
         over: Called when it is over, however it went.
+        started: Whether it has been said already that the response exists.
+        faults: Whether what breaks is told by an event of its own, before `response.failed`.
     """
     try:
-        yield narration.start() + narration.tell(first)
+        yield ([] if started else narration.start()) + narration.tell(first)
         async for piece in rest:
             yield narration.tell(piece)
         if not narration.over:
             raise ValueError("the brain stopped without End")  # noqa: TRY301  told like any other
     except RefusalError as error:
-        yield narration.crash(error.code or "server_error", error.message)
+        yield crash(narration, error, faults=faults)
     except Exception:
         log.exception("the brain broke in the middle of an answer")
         if not narration.over:
-            yield narration.crash("server_error", "the brain broke; see the server's log")
+            yield crash(narration, BROKEN, faults=faults)
     finally:
         await _close(rest)
-        over()
+        if over is not None:
+            over()
+
+
+def crash(narration: Narration, error: RefusalError, *, faults: bool) -> list[Event]:
+    """Tell that a response failed, and perhaps by an event of its own what went wrong."""
+    event = [narration.fault(error.envelope()["error"])] if faults else []
+    return event + narration.crash(error.code or "server_error", error.message)
 
 
 async def read_body(request: Request) -> bytes:
@@ -102,21 +119,42 @@ async def read_bytes(request: Request) -> bytes:
 
 
 async def frames(
-    told: AsyncGenerator[Sequence[Event], None], *, done: bool = True
+    told: AsyncGenerator[Sequence[Event], None], *, done: bool = True, obfuscated: bool = False
 ) -> AsyncIterator[bytes]:
-    """Frame events for the stream, one write for each."""
+    """Frame events for the stream, one write for each.
+
+    Args:
+        told: The events, in batches.
+        done: Whether `[DONE]` comes.
+        obfuscated: Pad the deltas, so that their sizes tell nothing.
+    """
     async with aclosing(told):
         async for events in told:
             for event in events:
-                yield frame(event)
+                yield frame(_padded(event) if obfuscated else event)
     if done:
         yield DONE
 
 
+def _padded(event: Event) -> Event:
+    delta = event.get("delta")
+    if not isinstance(delta, str):
+        return event
+    size = -len(delta) % limits.LOCAL_PADDED_CHARACTERS
+    return {**event, "obfuscation": secrets.token_urlsafe(size)[:size]}
+
+
 def frame(event: Event) -> bytes:
     """One event as it stands in a stream."""
-    data = json.dumps(event, ensure_ascii=False, separators=(",", ":"))
-    return f"event: {event['type']}\ndata: {data}\n\n".encode()
+    return b"event: %b\ndata: %b\n\n" % (event["type"].encode(), encode(event))
+
+
+def encode(value: object) -> bytes:
+    """Give the bytes of some JSON, also of text that no UTF-8 can say."""
+    try:
+        return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
+    except UnicodeEncodeError:  # half of a surrogate pair, as JSON may escape it
+        return json.dumps(value, separators=(",", ":")).encode()
 
 
 async def _close(pieces: AsyncIterator[Piece]) -> None:

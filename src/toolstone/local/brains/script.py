@@ -59,6 +59,7 @@ class Script:
     """
 
     models: Sequence[str] = ()
+    hosted: Sequence[str] = ("*",)  # whatever a tool of the service would say can be scripted
 
     def __init__(self, answers: Sequence[Say], *, by: By = "question") -> None:
         self._answers = [whole_answer(said) for said in answers]

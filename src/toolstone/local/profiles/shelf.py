@@ -5,8 +5,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from toolstone.local.store import Store
-
 __all__ = ["Kept", "Room", "Scope", "Shelf"]
 
 Items = Sequence[Mapping[str, Any]]
@@ -59,21 +57,20 @@ class Shelf:
         return [kept.items for (there, _), kept in reversed(self._kept.items()) if there == scope]
 
 
-class Room(Store):
+class Room:
     """One scope of the shelf, as the shared checks look things up."""
 
     def __init__(self, shelf: Shelf, scope: Scope) -> None:
-        super().__init__(0)
         self._shelf = shelf
         self._scope = scope
 
     def conversation(self, response_id: str) -> Items | None:
-        """See `Store`."""
+        """See `Known`."""
         kept = self._shelf.get(self._scope, response_id)
         return kept.items if kept else None
 
     def item(self, item_id: str) -> Mapping[str, Any] | None:
-        """See `Store`."""
+        """See `Known`."""
         for items in self._shelf.items(self._scope):
             for item in items:
                 if item.get("id") == item_id:
