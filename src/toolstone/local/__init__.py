@@ -16,6 +16,8 @@ if TYPE_CHECKING:
         refusal,
     )
     from toolstone.local.brains.function import Function
+    from toolstone.local.brains.proxy import Proxy
+    from toolstone.local.brains.recorded import Recording, Replay
     from toolstone.local.brains.script import Script
     from toolstone.local.profiles import (
         ALWAYS,
@@ -39,7 +41,10 @@ __all__ = [
     "HostProfile",
     "LoopbackTransport",
     "Piece",
+    "Proxy",
+    "Recording",
     "RefusalError",
+    "Replay",
     "Script",
     "Served",
     "Statement",
@@ -63,6 +68,8 @@ _HOMES = {
         *("Answer", "answer", "call", "empty", "error", "failed", "incomplete", "item", "refusal"),
     ),
     "toolstone.local.brains.function": ("Function",),
+    "toolstone.local.brains.proxy": ("Proxy",),
+    "toolstone.local.brains.recorded": ("Recording", "Replay"),
     "toolstone.local.brains.script": ("Script",),
     "toolstone.local.profiles": (
         *(

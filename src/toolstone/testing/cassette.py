@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from toolstone.errors import ConfigError, StatusError
+from toolstone.local.brains.retold import response_json
 from toolstone.local.cassettes.keep import keep_error, keep_request, keep_response
 from toolstone.local.cassettes.tape import Exchange, Recorder, Tape, read_exchanges
 from toolstone.models import check_model_string, resolve_model
@@ -97,7 +98,7 @@ class Cassette:
         except StatusError as error:
             self._recorder.keep(Exchange(kept, _refused(error)))
             raise
-        self._recorder.keep(Exchange(kept, keep_response(_whole(response))))
+        self._recorder.keep(Exchange(kept, keep_response(response_json(response))))
         return response
 
     def _load(self) -> Tape:
@@ -120,34 +121,10 @@ class Cassette:
         return profile if isinstance(profile, Profile) else Profile()
 
 
-def _whole(response: Response) -> dict[str, Any]:
-    """Give a response as the wire has it."""
-    usage = response.usage
-    return {
-        "id": response.id,
-        "status": response.status,
-        "model": response.model or None,
-        "output": [item.raw for item in response.items],
-        "usage": {
-            "input_tokens": usage.input_tokens,
-            "input_tokens_details": {
-                "cached_tokens": usage.cached_tokens,
-                "cache_write_tokens": usage.cache_write_tokens,
-            },
-            "output_tokens": usage.output_tokens,
-            "output_tokens_details": {"reasoning_tokens": usage.reasoning_tokens},
-            "total_tokens": usage.total_tokens,
-        },
-        "incomplete_details": {"reason": response.reason} if response.reason else None,
-        "error": response.error,
-        "service_tier": response.service_tier,
-    }
-
-
 def _refused(error: StatusError) -> dict[str, Any]:
     """Give what the service said: a failed response, or an HTTP error."""
     if error.partial is not None and error.partial.status == "failed":
-        return keep_response(_whole(error.partial))
+        return keep_response(response_json(error.partial))
     try:
         said = read_error(json.loads(error.body))
     except ValueError:

@@ -21,11 +21,36 @@ from toolstone.local.brain import (
     Usage,
 )
 from toolstone.local.brains.answers import CHUNK
+from toolstone.ports import Response
 from toolstone.usage import Usage as Counted
 
-__all__ = ["retell", "retell_end", "retell_item"]
+__all__ = ["response_json", "retell", "retell_end", "retell_item", "words_of"]
 
 JSON = Mapping[str, Any]
+
+
+def response_json(response: Response) -> dict[str, Any]:
+    """Give a response as the wire has it, as far as our client keeps it."""
+    usage = response.usage
+    return {
+        "id": response.id,
+        "status": response.status,
+        "model": response.model or None,
+        "output": [item.raw for item in response.items],
+        "usage": {
+            "input_tokens": usage.input_tokens,
+            "input_tokens_details": {
+                "cached_tokens": usage.cached_tokens,
+                "cache_write_tokens": usage.cache_write_tokens,
+            },
+            "output_tokens": usage.output_tokens,
+            "output_tokens_details": {"reasoning_tokens": usage.reasoning_tokens},
+            "total_tokens": usage.total_tokens,
+        },
+        "incomplete_details": {"reason": response.reason} if response.reason else None,
+        "error": response.error,
+        "service_tier": response.service_tier,
+    }
 
 
 def retell(response: JSON) -> Iterator[Piece]:
@@ -72,6 +97,12 @@ def retell_end(response: JSON) -> End:
         "message": str(said.get("message") or f"the response ended as {status!r}"),
     }
     return End(_usage(usage), "failed", error=told, service_tier=tier)
+
+
+def words_of(item: JSON) -> str:
+    """Give all that deltas say of a message, or of thoughts."""
+    parts = [*_parts(item, "summary"), *_parts(item, "content")]
+    return "".join(_text(part, "text") or _text(part, "refusal") for part in parts)
 
 
 def _message(item: JSON) -> Iterator[Piece]:
