@@ -51,6 +51,12 @@ def test_everything_that_is_set_is_sent():
         metadata={"a": "b"},
         safety_identifier="who",
         prompt_cache_key="key",
+        background=False,
+        conversation="conv_1",
+        compact_threshold=1_000,
+        top_logprobs=3,
+        max_tool_calls=2,
+        prompt_cache_options={"ttl": "30m"},
         extra={"vendor": {"x": 1}},
     )
     output = OutputFormat("Report", {"type": "object"}, strict=True, description="A report.")
@@ -89,6 +95,12 @@ def test_everything_that_is_set_is_sent():
         "metadata": {"a": "b"},
         "safety_identifier": "who",
         "prompt_cache_key": "key",
+        "background": False,
+        "conversation": "conv_1",
+        "context_management": [{"type": "compaction", "compact_threshold": 1_000}],
+        "top_logprobs": 3,
+        "max_tool_calls": 2,
+        "prompt_cache_options": {"ttl": "30m"},
         "tool_choice": "required",
         "instructions": "Be brief.",
         "previous_response_id": "resp_0",
@@ -125,6 +137,43 @@ def test_any_other_choice_is_a_tools_name_and_an_object_is_an_object():
 def test_state_at_the_server_implies_store_unless_that_is_said():
     assert rendered(settings=Settings(state="server"))["store"] is True
     assert rendered(settings=Settings(state="server", store=False))["store"] is False
+
+
+@pytest.mark.parametrize(
+    "settings", [Settings(background=True), Settings(conversation="conv_1")], ids=str
+)
+def test_what_the_service_works_on_it_must_keep(settings):
+    assert rendered(settings=settings)["store"] is True
+
+
+def test_some_json_is_asked_for_by_a_mode():
+    settings = Settings(json_mode=True, verbosity="low")
+
+    assert rendered(settings=settings)["text"] == {
+        "format": {"type": "json_object"},
+        "verbosity": "low",
+    }
+
+
+def test_a_tool_that_is_no_function_goes_as_it_was_given():
+    raw = {"type": "custom", "name": "sql", "format": {"type": "text"}}
+    tools = (ADD, ToolSpec("sql", "", {}, strict=False, raw=raw))
+
+    assert rendered(tools=tools)["tools"][1] == raw
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        (Settings(conversation="conv_1", state="server"), "leave state out"),
+        (Settings(background=True, store=False), "leave store out"),
+        (Settings(json_mode=True), "leave json_mode out"),
+    ],
+    ids=["conversation and state", "background and store", "JSON mode and a type"],
+)
+def test_settings_that_contradict_each_other_are_refused_here(settings, words):
+    with pytest.raises(InputError, match=words):
+        rendered(settings=settings, output=OutputFormat("Report", {}, strict=True))
 
 
 def test_what_a_server_refuses_is_left_out():

@@ -67,10 +67,11 @@ class Responses(Operations):
         """
         if self.profile.unsupported:
             check_request(request, self.profile)
-        request = fitted(request, self.profile)
+        if self.profile.ignores:
+            request = fitted(request, self.profile)
         body = self._renderer.render(request)
         response = await self._send(body, emit, streamed=request.stream)
-        return honest(response, request, self.profile)
+        return honest(response, request, self.profile) if self.profile.hides_cuts else response
 
     async def create(self, body: Mapping[str, Any] | None = None, /, **fields: Any) -> Response:
         """Send a body of your own; `model` and `stream: false` are added where missing.
@@ -99,12 +100,23 @@ class Responses(Operations):
         self, sent: bytes, headers: Mapping[str, str], secrets: Sequence[str]
     ) -> Assembler:
         """What puts a stream together; see `Reader`."""
-        return Assembler(sent=sent, headers=headers, secrets=secrets, table=self.failures)
+        return Assembler(
+            sent=sent,
+            headers=headers,
+            secrets=secrets,
+            table=self.failures,
+            endpoint=self.origin,
+        )
 
     def parse(
         self, body: bytes, sent: bytes, headers: Mapping[str, str], secrets: Sequence[str]
     ) -> Response:
         """Read a whole answer; see `Reader`."""
         return parse_response(
-            body, sent=sent, headers=headers, secrets=secrets, table=self.failures
+            body,
+            sent=sent,
+            headers=headers,
+            secrets=secrets,
+            table=self.failures,
+            endpoint=self.origin,
         )

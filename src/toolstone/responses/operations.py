@@ -322,7 +322,13 @@ class Operations(Service):
     def _stored(self, body: bytes, headers: Mapping[str, str], secrets: Sequence[str]) -> Response:
         """A response as it stands; that it failed is no failure to fetch it."""
         try:
-            return parse_response(body, headers=headers, secrets=secrets, table=self.failures)
+            return parse_response(
+                body,
+                headers=headers,
+                secrets=secrets,
+                table=self.failures,
+                endpoint=self.origin,
+            )
         except StatusError as error:
             if error.partial is None:
                 raise

@@ -34,6 +34,7 @@ def parse_response(
     headers: Mapping[str, str] = _NO_HEADERS,
     secrets: Sequence[str] = (),
     table: Sequence[Row] = TABLE,
+    endpoint: str = "",
 ) -> Response:
     """Read the body of a 200.
 
@@ -52,7 +53,13 @@ def parse_response(
     if not isinstance(raw.get("output"), list) or "status" not in raw or "id" not in raw:
         raise _strange(raw, body, headers, secrets, table)
     return response_from(
-        raw, sent=sent, received=body, headers=headers, secrets=secrets, table=table
+        raw,
+        sent=sent,
+        received=body,
+        headers=headers,
+        secrets=secrets,
+        table=table,
+        endpoint=endpoint,
     )
 
 
@@ -66,6 +73,7 @@ def response_from(
     headers: Mapping[str, str] = _NO_HEADERS,
     secrets: Sequence[str] = (),
     table: Sequence[Row] = TABLE,
+    endpoint: str = "",
 ) -> Response:
     """A `Response` from its decoded JSON object.
 
@@ -92,6 +100,7 @@ def response_from(
         reason if type(reason) is str else None,
         error if type(error) is dict else None,
         tier if type(tier) is str else None,
+        endpoint,
         notes=notes,
         sent=sent,
         received=received,

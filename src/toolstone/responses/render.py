@@ -21,6 +21,7 @@ from pydantic_core import PydanticSerializationError, from_json, to_json
 from toolstone.errors import InputError
 from toolstone.items import Reasoning
 from toolstone.ports import NO_SETTINGS
+from toolstone.responses.contradictions import check_settings, keeps
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -44,6 +45,11 @@ _PLAIN: Final = (
     "metadata",
     "safety_identifier",
     "prompt_cache_key",
+    "background",
+    "conversation",
+    "max_tool_calls",
+    "top_logprobs",
+    "prompt_cache_options",
 )
 _KEPT_TOOLS: Final = 64
 _KEPT_ITEMS: Final = 4096
@@ -81,16 +87,10 @@ class Renderer:
         return b"".join((b'{"input":[', items, b"]", tools, b",", rest[1:]))
 
     def _fields(self, request: Request, settings: Settings) -> JSON:
-        store = settings.store
-        fields: JSON = {
-            "model": self._model,
-            "stream": request.stream,
-            "store": settings.state == "server" if store is None else store,
-        }
-        for name in _PLAIN if settings is not NO_SETTINGS else ():
-            value = getattr(settings, name)
-            if value is not None:
-                fields[name] = value
+        fields: JSON = {"model": self._model, "stream": request.stream, "store": False}
+        if settings is not NO_SETTINGS:
+            check_settings(settings, request)
+            _set(fields, settings)
         choice = settings.tool_choice if request.tool_choice is None else request.tool_choice
         if choice is not None:
             fields["tool_choice"] = render_choice(choice)
@@ -98,18 +98,18 @@ class Renderer:
             fields["instructions"] = request.instructions
         if request.previous is not None:
             fields["previous_response_id"] = request.previous
-        output = request.output
-        if output is not None and self._profile.schema_field == "response_format":
-            fields["response_format"] = _chat_format(output)
-            output = None
-        if output is not None or settings.verbosity is not None:
-            fields["text"] = _text(output, settings.verbosity)
-        if settings.effort is not None or settings.summary is not None:
-            said = {"effort": settings.effort, "summary": settings.summary}
-            fields["reasoning"] = {k: v for k, v in said.items() if v is not None}
+        if request.output is not None:
+            self._shape(fields, request.output)
         for name in self._profile.refuses:
             fields.pop(name, None)
         return fields
+
+    def _shape(self, fields: JSON, output: OutputFormat) -> None:
+        """Ask for an answer of this shape."""
+        if self._profile.schema_field == "response_format":
+            fields["response_format"] = _chat_format(output)
+        else:
+            fields["text"] = {"format": _format(output), **fields.get("text", {})}
 
     def _render_items(self, items: Sequence[Item]) -> list[bytes]:
         if self._profile.replays_thoughts:
@@ -195,20 +195,32 @@ def _chat_format(output: OutputFormat) -> JSON:
     return {"type": "json_schema", "json_schema": said}
 
 
-def _text(output: OutputFormat | None, verbosity: str | None) -> JSON:
-    text: JSON = {}
-    if output is not None:
-        text["format"] = {
-            "type": "json_schema",
-            "name": output.name,
-            "schema": output.schema,
-            "strict": output.strict,
-        }
-        if output.description:
-            text["format"]["description"] = output.description
-    if verbosity is not None:
-        text["verbosity"] = verbosity
-    return text
+def _format(output: OutputFormat) -> JSON:
+    said = {
+        "type": "json_schema",
+        "name": output.name,
+        "schema": output.schema,
+        "strict": output.strict,
+    }
+    return {**said, "description": output.description} if output.description else said
+
+
+def _set(fields: JSON, settings: Settings) -> None:
+    """Say what the settings say, where the wire has it."""
+    fields["store"] = keeps(settings) if settings.store is None else settings.store
+    for name in _PLAIN:
+        value = getattr(settings, name)
+        if value is not None:
+            fields[name] = value
+    text: JSON = {"format": {"type": "json_object"}} if settings.json_mode else {}
+    if settings.verbosity is not None:
+        text["verbosity"] = settings.verbosity
+    reasoning = {"effort": settings.effort, "summary": settings.summary}
+    said = {name: value for name, value in reasoning.items() if value is not None}
+    fields.update({name: value for name, value in (("text", text), ("reasoning", said)) if value})
+    if settings.compact_threshold is not None:
+        compaction = {"type": "compaction", "compact_threshold": settings.compact_threshold}
+        fields["context_management"] = [compaction]
 
 
 def _json(raw: Mapping[str, Any], what: str) -> bytes:

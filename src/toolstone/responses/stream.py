@@ -23,6 +23,7 @@ from toolstone.items import parse_item
 from toolstone.ports import Response
 from toolstone.responses.decode import decode, mend
 from toolstone.responses.failures import TABLE, failure, read_error
+from toolstone.responses.kinds import DELTAS, PARTS, WHOLE
 from toolstone.responses.numbering import Numbering
 from toolstone.responses.parse import read_items, response_from
 from toolstone.responses.slots import Slot, Slots, agree, essence
@@ -44,34 +45,9 @@ _TERMINAL: Final = frozenset(
     {"response.completed", "response.incomplete", "response.failed", "response.cancelled"}
 )
 _ITEMS: Final = frozenset({"response.output_item.added", "response.output_item.done"})
-_PARTS: Final = {
-    "response.content_part.added": "content_index",
-    "response.reasoning_summary_part.added": "summary_index",
-}
 _HEADS: Final = frozenset({"response.created", "response.queued", "response.in_progress"})
 _COMPARED: Final = frozenset({"message", "function_call"})
 _TEXT: Final = "response.output_text.delta"
-
-# Event (without "response."): kind of part, the field with the part's index.
-_DELTAS: Final[dict[str, tuple[str, str]]] = {
-    "response.output_text.delta": ("text", "content_index"),
-    "response.refusal.delta": ("refusal", "content_index"),
-    "response.reasoning_text.delta": ("thought", "content_index"),
-    "response.reasoning.delta": ("thought", "content_index"),
-    "response.reasoning_summary_text.delta": ("summary", "summary_index"),
-    "response.function_call_arguments.delta": ("arguments", ""),
-    "response.custom_tool_call_input.delta": ("input", ""),
-}
-# ... and the field with the whole text.
-_WHOLE: Final[dict[str, tuple[str, str, str]]] = {
-    "response.output_text.done": ("text", "content_index", "text"),
-    "response.refusal.done": ("refusal", "content_index", "refusal"),
-    "response.reasoning_text.done": ("thought", "content_index", "text"),
-    "response.reasoning.done": ("thought", "content_index", "text"),
-    "response.reasoning_summary_text.done": ("summary", "summary_index", "text"),
-    "response.function_call_arguments.done": ("arguments", "", "arguments"),
-    "response.custom_tool_call_input.done": ("input", "", "input"),
-}
 
 
 class Assembler:
@@ -82,6 +58,7 @@ class Assembler:
         headers: Of the answer, for errors.
         secrets: Values that must not appear in errors.
         table: What errors mean here.
+        endpoint: The origin that answers, for the response.
 
     Attributes:
         response: The whole response, once its terminal event was there.
@@ -96,6 +73,7 @@ class Assembler:
         headers: Mapping[str, str] | None = None,
         secrets: Sequence[str] = (),
         table: Sequence[Row] = TABLE,
+        endpoint: str = "",
     ) -> None:
         self.response: Response | None = None
         self.heard = 0
@@ -103,6 +81,7 @@ class Assembler:
         self.headers = headers or {}
         self._secrets = secrets
         self._table = table
+        self._endpoint = endpoint
         self._slots = Slots()
         self._head: JSON = {}
         self._notes: list[Noted] = []
@@ -113,6 +92,18 @@ class Assembler:
         self._hot: tuple[object, object, object] | None = None
         self._hot_pieces: list[str] = []
         self._hot_position = 0
+
+    @property
+    def id(self) -> str:
+        """The response's id, once it was told; empty until then."""
+        found = self._head.get("id")
+        return found if isinstance(found, str) else ""
+
+    @property
+    def last_number(self) -> int | None:
+        """The number of the last event, where the server numbers them."""
+        due = self._numbers.due
+        return None if due is None else due - 1
 
     def feed(self, events: Sequence[Event]) -> list[Delta]:
         """The deltas in these events.
@@ -174,12 +165,13 @@ class Assembler:
         """What has arrived so far, if anything; its status is `in_progress`."""
         if not self.heard:
             return None
-        ident, model = self._head.get("id"), self._head.get("model")
+        model = self._head.get("model")
         return Response(
-            ident if isinstance(ident, str) else "",
+            self.id,
             "in_progress",
             self._rebuilt(),
             model=model if isinstance(model, str) else "",
+            endpoint=self._endpoint,
             notes=tuple(self._notes),
             sent=self._sent,
         )
@@ -212,13 +204,13 @@ class Assembler:
                 raise self._failure(event, data)
             return
         self.heard += 1
-        if kind in _DELTAS:
+        if kind in DELTAS:
             self._delta(kind, event, deltas)
-        elif kind in _WHOLE:
+        elif kind in WHOLE:
             self._whole(kind, event)
-        elif kind in _PARTS:
+        elif kind in PARTS:
             slot = self._slots.find(event.get("output_index"), event.get("item_id"))
-            slot.begun = max(slot.begun, _part_index(event.get(_PARTS[kind])) + 1)
+            slot.begun = max(slot.begun, _part_index(event.get(PARTS[kind])) + 1)
         elif kind in _ITEMS:
             self._item(kind, event)
         elif kind in _HEADS:
@@ -237,7 +229,7 @@ class Assembler:
         )
 
     def _delta(self, kind: str, event: JSON, deltas: list[Delta]) -> None:
-        part, index_field = _DELTAS[kind]
+        part, index_field = DELTAS[kind]
         text = event.get("delta")
         if not isinstance(text, str):
             raise ProtocolError(
@@ -265,7 +257,7 @@ class Assembler:
         return mend(text)
 
     def _whole(self, kind: str, event: JSON) -> None:
-        part, index_field, field = _WHOLE[kind]
+        part, index_field, field = WHOLE[kind]
         text = event.get(field)
         if not isinstance(text, str):
             return
@@ -318,6 +310,7 @@ class Assembler:
             headers=self.headers,
             secrets=self._secrets,
             table=self._table,
+            endpoint=self._endpoint,
         )
 
     def _settle(self, output: object) -> tuple[Any, ...]:
