@@ -8,8 +8,6 @@ from typing import Any, TypeVar
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
-from starlette.middleware import Middleware
-from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
@@ -21,17 +19,19 @@ from toolstone.local.narrate import Event
 from toolstone.local.request import load_body, refuse
 from toolstone.local.store import Store
 from toolstone.local.telling import encode, frames, identity, read_body
+from toolstone.local.websocket import websocket_route
 
 __all__ = ["make_app"]
 
 T = TypeVar("T")
 
 CLIENT_GONE = 499  # nobody reads it; the log does
-LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
 
 
 def make_app(brain: Brain, store: Store | str | os.PathLike[str] | None = None) -> Starlette:
     """Make the application that serves this brain; it closes both when it stops.
+
+    It lets everybody in; `gate.Gate` around it does not.
 
     Args:
         brain: What answers.
@@ -49,9 +49,7 @@ def make_app(brain: Brain, store: Store | str | os.PathLike[str] | None = None) 
             await endpoint.close()
 
     app = Starlette(
-        routes=routes.all(),
-        # A page in a browser cannot get here under a name of its own (DNS rebinding).
-        middleware=[Middleware(TrustedHostMiddleware, allowed_hosts=LOOPBACK)],
+        routes=[*routes.all(), websocket_route(endpoint)],
         exception_handlers={
             RefusalError: _refused,
             HTTPException: _no_route,

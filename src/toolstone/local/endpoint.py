@@ -13,7 +13,7 @@ from toolstone.local.narrate import Event, Narration
 from toolstone.local.request import Items, check_request, load_body, make_turn, refuse, resolve
 from toolstone.local.response import render_response
 from toolstone.local.store import Kept, Store
-from toolstone.local.telling import BROKEN, crash, log, new_id, now, tell_whole
+from toolstone.local.telling import BROKEN, STOPPED, crash, log, new_id, now, tell_whole
 
 __all__ = ["Endpoint", "Memory", "Underway"]
 
@@ -97,11 +97,18 @@ class Underway:
     async def _events(self) -> AsyncGenerator[Sequence[Event], None]:
         """Tell the response, batch by batch; it is remembered before its end is told."""
         told = tell_whole(self.narration, self._first, self._rest, faults=True)
-        async with aclosing(told):
-            async for batch in told:
-                if self.narration.over:
-                    await self._endpoint.remember(self)
-                yield batch
+        try:
+            async with aclosing(told):
+                async for batch in told:
+                    if self.narration.over:
+                        await self._endpoint.remember(self)
+                    yield batch
+        except asyncio.CancelledError:
+            if self.narration.over or not self._endpoint.stopping:
+                raise
+            batch = crash(self.narration, STOPPED, faults=True)  # its client gets an ending
+            await self._endpoint.remember(self)
+            yield batch
 
     async def events_in_background(self) -> AsyncGenerator[Sequence[Event], None]:
         """Tell a response that waited: the brain is asked only now."""
@@ -134,7 +141,8 @@ class Endpoint:
         store: What is remembered; closed with the endpoint.
 
     Attributes:
-        stopping: Whether the server is about to stop.
+        stopping: Whether the server is about to stop: who is cancelled then has failed, and is
+            told so.
     """
 
     def __init__(self, brain: Brain, store: Store | None = None) -> None:

@@ -6,14 +6,11 @@ from contextlib import aclosing
 from typing import Protocol
 
 from toolstone import limits
-from toolstone.local.brain import RefusalError
 from toolstone.local.narrate import Event, Narration
 from toolstone.local.store import Store
-from toolstone.local.telling import crash, encode, log
+from toolstone.local.telling import STOPPED, crash, encode, log
 
 __all__ = ["Jobs"]
-
-_STOPPED = RefusalError(500, "server_error", "the server stopped before the answer; ask again")
 
 
 class Work(Protocol):
@@ -109,7 +106,7 @@ class Jobs:
     async def _settle(self, response_id: str, job: _Job) -> None:
         narration = job.work.narration
         if not narration.over:
-            ended = narration.cancel() if job.cancelled else crash(narration, _STOPPED, faults=True)
+            ended = narration.cancel() if job.cancelled else crash(narration, STOPPED, faults=True)
             await self._tell(response_id, job, ended)
         await self._store.advance(narration.response)
         self._jobs.pop(response_id, None)

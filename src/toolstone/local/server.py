@@ -51,8 +51,8 @@ def serve(
         port: 0 takes a free one.
         profile: Behave as `mantle`, `runtime` or `openai` does, or as a `HostProfile` says in full.
         api_key: What clients must send as `Authorization: Bearer KEY`.
-        store: Where responses are kept: an SQLite file, or an open `Store`, which stays open.
-            In memory if not given.
+        store: Where responses are kept: an SQLite file, or a `Store`, closed at the end. In
+            memory if not given.
 
     Raises:
         ConfigError: The extra is missing, the address cannot be used, or is open to others
@@ -179,7 +179,7 @@ class _Plan:
             raise ConfigError(
                 f"the local endpoint needs {error.name!r}; run: pip install 'toolstone[local]'"
             ) from error
-        app = make_app(self.make(), self.store) if self.store else make_app(self.make())
+        app = make_app(self.make(), self.store)
         hosts = LOOPBACK if _is_loopback(self.host) else None  # a key is asked for elsewhere
         return Server(Gate(app, hosts=hosts, api_key=self.api_key), app, date_header=True)
 

@@ -4,7 +4,6 @@ import json
 import logging
 import secrets
 import time
-import uuid
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from contextlib import aclosing
 
@@ -12,6 +11,7 @@ from starlette.requests import Request
 
 from toolstone import limits
 from toolstone.local.brain import Piece, RefusalError
+from toolstone.local.ids import new_id
 from toolstone.local.narrate import Event, Narration
 
 __all__ = [
@@ -34,6 +34,7 @@ log = logging.getLogger("toolstone.local")
 
 DONE = b"data: [DONE]\n\n"
 BROKEN = RefusalError(500, "server_error", "the brain broke; see the server's log")
+STOPPED = RefusalError(500, "server_error", "the server stopped before the answer; ask again")
 
 
 async def tell_whole(
@@ -166,11 +167,6 @@ async def _close(pieces: AsyncIterator[Piece]) -> None:
 def identity() -> dict[str, str]:
     """Give the header that tells one answer from another."""
     return {"x-request-id": new_id("req")}
-
-
-def new_id(prefix: str) -> str:
-    """Make an id that no other has."""
-    return f"{prefix}_{uuid.uuid4().hex}"
 
 
 def now() -> int:
