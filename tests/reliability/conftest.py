@@ -1,0 +1,55 @@
+"""The fault peer, both transports, virtual time, and a request that meets a scenario."""
+
+import importlib.util
+import sys
+from pathlib import Path
+
+import pytest
+
+from toolstone.testing.faults import faults
+from toolstone.wire import AiohttpTransport, HttpxTransport
+
+HERE = Path(__file__).parent
+
+
+def load(name, path):
+    if name not in sys.modules:
+        spec = importlib.util.spec_from_file_location(name, path)
+        sys.modules[name] = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(sys.modules[name])
+    return sys.modules[name]
+
+
+load("toolstone_virtual", HERE.parent / "wire" / "virtual.py")
+load("toolstone_rows", HERE / "rows.py")
+MEETING = load("toolstone_meeting", HERE / "meeting.py")
+
+
+@pytest.fixture(autouse=True)
+def no_proxies(monkeypatch):
+    for name in ("http_proxy", "https_proxy", "all_proxy", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.upper(), raising=False)
+
+
+@pytest.fixture
+def peer():
+    with faults() as there:
+        yield there
+
+
+@pytest.fixture(params=[HttpxTransport, AiohttpTransport], ids=["httpx", "aiohttp"])
+def transport(request):
+    """The class; each test makes its own."""
+    return request.param
+
+
+@pytest.fixture
+def meet(peer, transport):
+    """`meet("H07")`: a request at a scenario; the peer is `meet.peer`."""
+
+    def made(scenario, *, times=None, **options):
+        return MEETING.Meeting(peer, peer.base_url(scenario, times=times), transport, **options)
+
+    made.peer = peer
+    return made

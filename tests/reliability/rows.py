@@ -1,0 +1,43 @@
+"""The rows of tests/data/reliability as parameters of tests."""
+
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+
+DATA = Path(__file__).parent.parent / "data" / "reliability"
+HERE = Path(__file__).parent
+BLOCKS = ("H", "S", "E", "M")
+
+
+def rows(block):
+    return tomllib.loads((DATA / f"{block}.toml").read_text())["row"]
+
+
+def cases(block, *, doors=("plain", "streamed")):
+    """Each case of a block behind each door it is about; what is open is expected to fail."""
+    return [
+        _param(row, case, door)
+        for row in rows(block)
+        for case in row.get("case", ())
+        for door in case.get("doors", doors)
+    ]
+
+
+def _param(row, case, door):
+    made = {"scenario": row["id"], **case}
+    name = made["scenario"] + (f"x{made['times']}" if "times" in made else "")
+    reason = case.get("open") or row.get("open")
+    is_open = reason and door in case.get("open_doors", [door])
+    # whichever library carries it: a case that is open with one of them says so
+    marks = [] if not is_open else [pytest.mark.xfail(strict=True, reason=reason)]
+    return pytest.param(made, door, marks=marks, id=f"{name}-{door}")
+
+
+def special():
+    """Which rows have tests of their own, by the names of these."""
+    found = set()
+    for path in HERE.glob("test_*.py"):
+        found |= set(re.findall(r"^(?:async )?def test_([hsem]\d\d)_", path.read_text(), re.M))
+    return {name.upper() for name in found}
