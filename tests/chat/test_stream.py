@@ -137,7 +137,9 @@ def test_deltas_say_what_they_are_and_where():
 
 
 def test_half_a_character_waits_for_its_other_half():
-    halves = [b'{"choices":[{"index":0,"delta":{"content":"%s"}}]}' % h for h in (rb"\ud83d", rb"\ude00!")]
+    halves = [
+        b'{"choices":[{"index":0,"delta":{"content":"%s"}}]}' % h for h in (rb"\ud83d", rb"\ude00!")
+    ]
     data = b"".join(b"data: %s\n\n" % one for one in halves)
     response, deltas = streamed(data + wire.encode([chunk({}, "stop")]))
 
@@ -299,7 +301,15 @@ def test_an_error_in_the_stream_is_that_error(data):
 
 
 def test_an_error_in_a_choice_is_one_too():
-    broken = {"choices": [{"delta": {}, "finish_reason": "error", "error": {"message": "broke", "code": "server_error"}}]}
+    broken = {
+        "choices": [
+            {
+                "delta": {},
+                "finish_reason": "error",
+                "error": {"message": "broke", "code": "server_error"},
+            }
+        ]
+    }
     with pytest.raises(ServerError, match="broke"):
         fed(chunk({"content": "x"}), broken)
 
