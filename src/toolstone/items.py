@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pydantic_core import PydanticSerializationError, core_schema, from_json, to_json
 
+from toolstone import limits
 from toolstone.errors import InputError
 from toolstone.parts import Part, render_content
 
@@ -272,7 +273,9 @@ def assistant(text: str) -> Message:
 
 
 def _message(role: str, content: Content) -> Message:
-    return Message({"type": "message", "role": role, "content": render_content(content)})
+    plain = isinstance(content, str) and len(content) <= limits.TEXT_CHARACTERS
+    said = content if plain else render_content(content)
+    return Message({"type": "message", "role": role, "content": said})
 
 
 Given = Item | Mapping[str, Any] | str | Part

@@ -106,5 +106,5 @@ class Rulings:
         ruling: Callable[[CallState], Ruled],
         states: set[str],
     ) -> None:
-        tools = {tool.name: tool for tool in self._tools()}
+        tools = {tool.name: tool for tool in self._tools() if tool.kind != "server"}
         await self._sessions.rule(session, call_key(call), ruling, states, tools)

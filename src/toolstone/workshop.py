@@ -15,6 +15,7 @@ from toolstone.events import Began
 from toolstone.models import check_model_string, resolve_model
 from toolstone.ports import NO_SETTINGS, Model, Profile, Settings
 from toolstone.runs.budget import Budget, Purse
+from toolstone.runs.choice import spelled
 from toolstone.runs.journal import Journal
 from toolstone.runs.loop import Rig
 from toolstone.runs.plan import Offer, Plan, fingerprint
@@ -122,6 +123,9 @@ class Workshop(Generic[Output]):
         profile = _beside(toolbox, getattr(model, "profile", _PLAIN))
         final = self.output.tool is not None and profile.output == "tool"
         settings = self.settings | wish.settings
+        if settings.tool_choice is not None:
+            choice = spelled(settings.tool_choice, toolbox)
+            settings = replace(settings, tool_choice=choice)
         allowed = _allowed(settings.tool_choice)
         offer = self._offer(toolbox, final, allowed)
         return Plan(

@@ -47,7 +47,9 @@ def agent(*answers, choice):
         (allowed("pay"), False, {"pay"}),
         (allowed("pay", mode="required"), True, {"pay"}),
         ({"type": "allowed_tools", "tools": [{"type": "mcp"}]}, False, None),
-        ({"type": "web_search"}, False, None),
+        ({"type": "custom", "name": "sql"}, True, {"sql"}),
+        ({"type": "web_search"}, True, None),
+        ({"type": "mcp", "server_label": "crm"}, True, None),
     ],
 )
 def test_a_choice_says_whether_and_what(choice, must, names):

@@ -17,7 +17,7 @@ from toolstone.events import (
     ToolProgress,
 )
 from toolstone.items import CallKey, FunctionCall, Message
-from toolstone.outcomes import needs_answer
+from toolstone.outcomes import unanswered
 from toolstone.schema.output import FINAL_ANSWER
 from toolstone.schema.partial import PartialReader
 
@@ -132,7 +132,7 @@ class Board:
         said = [item.text for item in event.items if isinstance(item, Message)]
         self.text = "".join(said)
         number, self.responses = self.responses, self.responses + 1
-        wanted = [item for item in event.items if needs_answer(item)]
+        wanted = unanswered(event.items)
         for n, item in enumerate(wanted):
             key = CallKey(number, n)
             if isinstance(item, FunctionCall):

@@ -19,6 +19,7 @@ from toolstone.errors import (
     StoppedError,
     TruncatedError,
 )
+from toolstone.events import Answered
 from toolstone.items import Message
 from toolstone.ports import Response
 from toolstone.runs.answers import MCP_APPROVAL
@@ -50,13 +51,15 @@ class ToolCall:
     Attributes:
         key: Its identity in the session: hand it, or its text form such as `"3.1"`, to
             `approve`, `deny` and `settle`.
-        name: The tool's name as the model wrote it.
-        arguments: The arguments as JSON text, as the model wrote them.
+        name: The tool's name as the model wrote it; of an item that no function answers, such as
+            `computer_call`, its type.
+        arguments: The arguments as JSON text, or a custom tool's free text, as the model wrote it.
         output: What the model was told; None if it has not been told yet.
         failed: Whether it was told of a failure.
         state: `returned`; or why it waits: `approval` (somebody must approve it), `unknown` (it
             had started, and nobody knows how it ended), `deferred` (its result comes from
             elsewhere), `ready` (it may run when the run goes on).
+        item: The call as it came: what a computer or a shell is to do stands there.
     """
 
     key: CallKey
@@ -65,6 +68,7 @@ class ToolCall:
     output: str | list[dict[str, Any]] | None = field(default=None, repr=False)
     failed: bool = False
     state: str = "returned"
+    item: Item | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +112,16 @@ class Result(Generic[Output]):
             if type(item) is Message and item.role == "assistant":
                 return item.text
         return ""
+
+    @property
+    def turns(self) -> tuple[Answered, ...]:
+        """Each answered request of this run: its usage, and the model and tier that were used.
+
+        Example:
+            [(turn.usage.cached_tokens, turn.service_tier) for turn in result.turns]
+        """
+        mine = (record.fact for record in self.records if record.run == self.run)
+        return tuple(fact for fact in mine if isinstance(fact, Answered))
 
     @property
     def requests(self) -> tuple[dict[str, Any], ...]:
@@ -188,6 +202,7 @@ def _tool_call(call: CallState, waiting: Mapping[CallKey, str]) -> ToolCall:
         None if returned is None else returned.output,
         returned is not None and returned.failed,
         waiting.get(call.key, "returned") if waiting else "returned",
+        call.item,
     )
 
 
@@ -226,6 +241,8 @@ def waits_for(call: CallState, tools: Mapping[str, Tool]) -> str:
     if call.call_id is None:
         return "approval" if call.name == MCP_APPROVAL else "deferred"
     tool = tools.get(call.name)
+    if tool is None and call.kind == "custom":
+        return "deferred"
     if tool is not None and tool.deferred:
         return "deferred"
     return "approval" if tool is not None and tool.approve else "ready"

@@ -24,7 +24,7 @@ from toolstone.events import (
     Started,
 )
 from toolstone.items import CallKey, FunctionCall, FunctionCallOutput, Item, Other, parse_item
-from toolstone.outcomes import judge, needs_answer
+from toolstone.outcomes import judge, unanswered
 from toolstone.usage import Usage
 
 if TYPE_CHECKING:
@@ -44,6 +44,7 @@ class CallState:
         "call_id",
         "item",
         "key",
+        "kind",
         "name",
         "returned",
         "ruling",
@@ -54,13 +55,20 @@ class CallState:
         self.key = key
         self.item = item
         self.call_id: str | None = None
-        """The wire's id, to be echoed; None for items that are no function calls."""
+        """The wire's id, to be echoed; None for an item that no function here can answer."""
         self.arguments = ""
-        """The arguments as the model wrote them, unchecked."""
+        """The arguments, or the free text, as the model wrote them, unchecked."""
+        self.kind = "function"
+        """`function`, `custom` (free text for a function), or `item` (a computer's, a shell's)."""
         if type(item) is FunctionCall:
             self.call_id, self.name, self.arguments = item.call_id, item.name, item.arguments
+        elif item.type == "custom_tool_call":
+            self.kind = "custom"
+            raw = item.raw
+            self.call_id, self.name = str(raw.get("call_id", "")), str(raw.get("name", ""))
+            self.arguments = str(raw.get("input", ""))
         else:
-            self.name = item.type
+            self.kind, self.name = "item", item.type
         self.started = False
         self.returned: Returned | None = None
         self.ruling: Ruled | None = None
@@ -100,6 +108,7 @@ class Run:
         "responses",
         "session",
         "spent",
+        "told",
         "turns",
         "turns_made",
         "verdict",
@@ -112,6 +121,8 @@ class Run:
         self.records: list[Record] = []
         self.history: list[Item] = []
         """What the model is shown: always legal input (I3)."""
+        self.told = 0
+        """Where in the history the input of the present run ends."""
         self.fresh = 0
         """From here on, a server's own copy of the conversation does not know the history."""
         self.last_response = ""
@@ -198,6 +209,8 @@ class Run:
         self.warned = 0
         self.turns = []
         self.history.extend(fact.input)
+        if not fact.resumed:
+            self.told = len(self.history)
 
     @property
     def used(self) -> Usage:
@@ -217,23 +230,25 @@ class Run:
         self.spent += fact.usage
         if self.attempts:
             self.requests += 1  # the one that succeeded, after those that failed
-        self.verdict = judge(fact.status, fact.reason, fact.items)
         self.clash = None
-        if self.verdict == "calls":
-            self.clash = _clash(fact.items)
+        number, self.responses = self.responses, self.responses + 1
+        wanted = unanswered(fact.items) if fact.status == "completed" else []
+        self.verdict = "calls" if wanted else judge(fact.status, fact.reason, fact.items)
+        calls: list[CallState] = []
+        if wanted:
+            calls = [CallState(CallKey(number, n), item) for n, item in enumerate(wanted)]
+            self.clash = _clash(calls)
             if self.clash is not None:
                 self.verdict = "failed"
-        number, self.responses = self.responses, self.responses + 1
         if self.verdict not in {"calls", "complete"}:
             return  # what is cut off, empty or refused is not shown to the model again
         self.history.extend(fact.items)
         self.fresh = len(self.history)
         self.last_response = fact.response
-        if self.verdict == "calls":
-            wanted = [i for i in fact.items if type(i) is FunctionCall or needs_answer(i)]
-            self.missing = len(wanted)
-            self.open = [CallState(CallKey(number, n), item) for n, item in enumerate(wanted)]  # type: ignore[arg-type]  # needs_answer admits these two alone
-            self.calls.extend(self.open)
+        if calls:
+            self.missing = len(calls)
+            self.open = calls
+            self.calls.extend(calls)
 
     def _add_returned(self, fact: Returned) -> None:
         if fact.usage is not None:
@@ -295,9 +310,9 @@ def fold(records: Iterable[Record], session: str = "") -> Run:
     return run
 
 
-def _clash(items: Iterable[Item]) -> str | None:
+def _clash(calls: Iterable[CallState]) -> str | None:
     """Calls that cannot be told apart on the wire cannot be answered: none of them is run."""
-    names = [item.call_id for item in items if type(item) is FunctionCall]
+    names = [call.call_id for call in calls if call.call_id is not None]
     if len(set(names)) != len(names):
         return "two calls of one response have the same call_id; nothing was executed"
     if all(map(_ID.fullmatch, names)):
@@ -314,10 +329,12 @@ _ID = re.compile(f".{{1,{limits.CALL_ID_CHARACTERS}}}", re.DOTALL)
 def _render_output(call: CallState) -> Item:
     returned = call.returned
     output = returned.output if returned is not None else ""
-    if call.call_id is not None:
+    if call.kind == "function":
         return FunctionCallOutput(
             {"type": "function_call_output", "call_id": call.call_id, "output": output}
         )
+    if call.kind == "custom":
+        return Other({"type": "custom_tool_call_output", "call_id": call.call_id, "output": output})
     if isinstance(output, list) and len(output) == 1:
         return parse_item(output[0])
     kind = call.item.type

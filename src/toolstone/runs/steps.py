@@ -30,6 +30,7 @@ from toolstone.runs.budget import Left, Purse, estimate_tokens
 from toolstone.runs.choice import forces, kept
 from toolstone.schema.output import OutputProblem
 from toolstone.schema.strictjson import clean_name
+from toolstone.tools.refusals import explain_kind
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -125,10 +126,17 @@ def may_run(call: CallState, offer: Offer) -> bool:
         return False
     tool = offer.tools.get(call.name)
     if tool is None:
-        return not call.started  # an unknown name is answered; a tool that is gone is not guessed
+        # An unknown name is answered; a tool that is gone is not guessed. A custom call of a name
+        # that nobody here has may be somebody else's to carry out: it waits.
+        return not call.started and (call.kind == "function" or _is_withheld(call, offer))
     if call.started:
         return tool.policy.repeatable
     return not (tool.deferred or (tool.policy.approve and _needs_approval(call, tool)))
+
+
+def _is_withheld(call: CallState, offer: Offer) -> bool:
+    """Whether a tool of this name was told of, and the tool choice does not let it be called."""
+    return any(tool.name == call.name for tool in offer.kept)
 
 
 def _needs_approval(call: CallState, tool: Any) -> bool:
@@ -147,6 +155,8 @@ def _needs_approval(call: CallState, tool: Any) -> bool:
 def read_arguments(call: CallState, tool: Any) -> str | None:
     """Read the arguments once, into `call.bound`; what is wrong with them otherwise."""
     if call.bound is None:
+        if tool.kind != call.kind:
+            return explain_kind(call.name, tool.kind)
         raw = call.item.raw
         if "status" in raw and raw["status"] == "incomplete":
             return "the call did not arrive whole, and nothing was run; make it again"
@@ -357,5 +367,5 @@ def _tool_choice(plan: Plan[Any], run: Run, offer: Offer) -> Any:
             return {**choice, "mode": "auto"} if mode == "required" else choice
         return "auto"
     if isinstance(choice, str) and choice in offer.tools:
-        return {"type": "function", "name": choice}
+        return offer.tools[choice].choice
     return choice

@@ -72,14 +72,6 @@ class ServerTool(Tool):
             _context=None,
         )
 
-    @property
-    def choice(self) -> dict[str, Any]:
-        """The `tool_choice` that asks for this tool (responses-api.md §7)."""
-        raw = self.spec.raw or {}
-        if raw.get("type") == "mcp":
-            return {"type": "mcp", "server_label": raw.get("server_label")}
-        return {"type": raw.get("type")}
-
 
 def _never(_text: str) -> dict[str, Any]:
     raise DefinitionError("a tool of the service is not called here")

@@ -90,6 +90,16 @@ class Tool:
         return self.spec.name
 
     @property
+    def choice(self) -> dict[str, Any]:
+        """The `tool_choice` that asks for this tool (responses-api.md §7)."""
+        raw = self.spec.raw or {}
+        if self.kind != "server":
+            return {"type": self.kind, "name": self.name}
+        if raw.get("type") == "mcp":
+            return {"type": "mcp", "server_label": raw.get("server_label")}
+        return {"type": raw.get("type")}
+
+    @property
     def description(self) -> str:
         """What the model is told of it."""
         return self.spec.description
