@@ -188,7 +188,7 @@ def test_text_streams_as_deltas_that_add_up_and_keep_their_ids():
                 r["usage"]
                 == {
                     "input_tokens": 7,
-                    "input_tokens_details": {"cached_tokens": 2},
+                    "input_tokens_details": {"cached_tokens": 2, "cache_write_tokens": 0},
                     "output_tokens": 3,
                     "output_tokens_details": {"reasoning_tokens": 1},
                     "total_tokens": 10,

@@ -1,136 +1,32 @@
-"""The endpoint without HTTP: a request is checked, asked, told and remembered."""
+"""The endpoint without HTTP: requests are checked and answered, and what they left is found."""
 
 import asyncio
 import json
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
-from contextlib import aclosing
-from typing import Any, Protocol
+from collections.abc import AsyncGenerator, Mapping
+from dataclasses import replace
+from typing import Any
 
 from toolstone import limits
-from toolstone.local.brain import Brain, End, Hosting, Piece, RefusalError, Turn
+from toolstone.local.abilities import check_brain, check_model
+from toolstone.local.brain import Brain, End, Item, Piece, RefusalError, Turn, Usage
+from toolstone.local.compaction import compacted, opened, retained
+from toolstone.local.conversations import Conversations
+from toolstone.local.counting import count, estimate
+from toolstone.local.fields import CompactFields, CountFields, RequestFields
+from toolstone.local.ids import new_id, with_id
 from toolstone.local.jobs import Jobs
-from toolstone.local.narrate import Event, Narration
+from toolstone.local.memory import Found, Memory
+from toolstone.local.narrate import Event, Narration, render_usage
 from toolstone.local.request import Items, check_request, load_body, make_turn, refuse, resolve
 from toolstone.local.response import render_response
+from toolstone.local.seals import Seals
 from toolstone.local.store import Kept, Store
-from toolstone.local.telling import BROKEN, STOPPED, crash, log, new_id, now, tell_whole
+from toolstone.local.telling import now
+from toolstone.local.underway import Underway
 
-__all__ = ["Endpoint", "Memory", "Underway"]
+__all__ = ["Endpoint"]
 
-
-class Memory(Protocol):
-    """Where `previous_response_id` and `item_reference` are looked up."""
-
-    async def conversation(self, response_id: str) -> Items | None:
-        """Give the conversation that ends with that response, if it is known and over."""
-        ...
-
-    async def item(self, item_id: str) -> Mapping[str, Any] | None:
-        """Give the item with that id, if it is known."""
-        ...
-
-
-class Found:
-    """What a request refers to, looked up."""
-
-    def __init__(self) -> None:
-        self._conversations: dict[str, Items] = {}
-        self._items: dict[str, Mapping[str, Any]] = {}
-
-    async def look_up(self, body: Mapping[str, Any], memory: Memory) -> "Found":
-        """Find all that a body refers to in a memory."""
-        if previous := body.get("previous_response_id"):
-            conversation = await memory.conversation(previous)
-            if conversation is not None:
-                self._conversations[previous] = conversation
-        said = body.get("input")
-        for item in said if isinstance(said, list) else ():
-            if item.get("type") == "item_reference":
-                found = await memory.item(item["id"])
-                if found is not None:
-                    self._items[item["id"]] = found
-        return self
-
-    def conversation(self, response_id: str) -> Items | None:
-        """See `Known`."""
-        return self._conversations.get(response_id)
-
-    def item(self, item_id: str) -> Mapping[str, Any] | None:
-        """See `Known`."""
-        return self._items.get(item_id)
-
-
-class Underway:
-    """One response on its way: `ask`, then its events; `response` is what they add up to.
-
-    Attributes:
-        turn: What the brain is asked.
-        went_in: Every item that went in.
-        events: The events, batch by batch, once it is asked; close it if you leave early.
-    """
-
-    def __init__(
-        self, endpoint: "Endpoint", turn: Turn, went_in: Items, narration: Narration
-    ) -> None:
-        self.turn = turn
-        self.went_in = went_in
-        self.narration = narration
-        self._endpoint = endpoint
-        self.events = self._events()
-        self._first: Piece = End()
-        self._rest: AsyncIterator[Piece] = _nothing()
-
-    @property
-    def response(self) -> dict[str, Any]:
-        """The response object, as far as it has come."""
-        return self.narration.response
-
-    async def ask(self) -> None:
-        """Ask the brain and wait for its first piece.
-
-        Raises:
-            RefusalError: It refuses.
-        """
-        self._rest = self._endpoint.brain.answer(self.turn)
-        self._first = await anext(self._rest, End())
-
-    async def _events(self) -> AsyncGenerator[Sequence[Event], None]:
-        """Tell the response, batch by batch; it is remembered before its end is told."""
-        told = tell_whole(self.narration, self._first, self._rest, faults=True)
-        try:
-            async with aclosing(told):
-                async for batch in told:
-                    if self.narration.over:
-                        await self._endpoint.remember(self)
-                    yield batch
-        except asyncio.CancelledError:
-            if self.narration.over or not self._endpoint.stopping:
-                raise
-            batch = crash(self.narration, STOPPED, faults=True)  # its client gets an ending
-            await self._endpoint.remember(self)
-            yield batch
-
-    async def events_in_background(self) -> AsyncGenerator[Sequence[Event], None]:
-        """Tell a response that waited: the brain is asked only now."""
-        yield self.narration.start(queued=True)
-        yield [self.narration.go()]
-        try:
-            await self.ask()
-        except RefusalError as error:
-            yield crash(self.narration, error, faults=True)
-        except Exception:  # noqa: BLE001  whatever it is, the response has failed
-            log.exception("the brain broke before it said anything")
-            yield crash(self.narration, BROKEN, faults=True)
-        else:
-            told = tell_whole(self.narration, self._first, self._rest, started=True, faults=True)
-            async with aclosing(told):
-                async for batch in told:
-                    yield batch
-
-
-async def _nothing() -> AsyncGenerator[Piece, None]:
-    return
-    yield
+_OVER = ("completed", "incomplete")
 
 
 class Endpoint:
@@ -148,6 +44,7 @@ class Endpoint:
     def __init__(self, brain: Brain, store: Store | None = None) -> None:
         self.brain = brain
         self.store = store or Store.open()
+        self.conversations = Conversations(self.store.database)
         self.jobs = Jobs(self.store)
         self.stopping = False
 
@@ -186,21 +83,59 @@ class Endpoint:
             RefusalError: The request is refused.
         """
         body = load_body(body) if isinstance(body, bytes) else body
-        check_request(body)
-        self._check_brain(body)
+        check_request(body, RequestFields)
         if body.get("background") and body.get("store") is False:
             refuse("invalid_value", "background needs 'store': true", "store")
-        known = await Found().look_up(body, memory or self.store)
-        went_in = resolve(body, known)
-        turn = make_turn(body, went_in)
+        turn, went_in = await self._turn(body, memory or self.store)
         response = render_response(body, response_id=new_id("resp"), now=now())
-        return Underway(self, turn, went_in, self._narration(body, response))
+        narration = await self._narration(body, response)
+        turn, opening = await self._opening(turn)
+        return Underway(self, turn, went_in, narration, opening)
 
-    async def remember(self, underway: Underway) -> None:
-        """Store a response that is over, if that is wanted."""
-        if underway.turn.body.get("store") is not False:
-            went_in, fresh = _identified(underway)
-            await self.store.keep(underway.response, went_in, fresh=fresh)
+    async def _turn(self, body: Mapping[str, Any], memory: Memory) -> tuple[Turn, Items]:
+        """Give the turn, and all that went in as it came."""
+        strict = check_brain(self.brain, body)
+        earlier: Items = ()
+        if conversation := _conversation(body):
+            earlier = await self.conversations.items(conversation)
+        found = await Found().look_up(body, memory)
+        went_in = resolve(body, found, earlier)
+        items = went_in
+        if any(item.get("encrypted_content") or "trigger" in item["type"] for item in went_in):
+            items = opened(went_in, await self._seals(), fresh=_fresh(body), strict=strict)
+        return make_turn(body, items), went_in
+
+    async def _opening(self, turn: Turn) -> tuple[Turn, list[Piece]]:
+        """Compact the turn first, if that is asked for."""
+        said = turn.body.get("input")
+        if isinstance(said, list) and said and said[-1].get("type") == "compaction_trigger":
+            shorter, piece = await self._compacted(turn)
+            usage = Usage(await count(self.brain, turn), estimate(piece.item))
+            return shorter, [piece, End(usage)]
+        for each in turn.body.get("context_management") or ():
+            threshold = each.get("compact_threshold") or limits.LOCAL_COMPACT_TOKENS
+            if await count(self.brain, turn) > threshold:
+                shorter, piece = await self._compacted(turn)
+                return shorter, [piece]
+        return turn, []
+
+    async def _compacted(self, turn: Turn) -> tuple[Turn, Item]:
+        items = compacted(turn.items)
+        seals = await self._seals()
+        piece = with_id({"type": "compaction", "encrypted_content": seals.seal(items)})
+        return replace(turn, items=items), Item(piece)
+
+    async def _narration(self, body: Mapping[str, Any], response: dict[str, Any]) -> Narration:
+        include = body.get("include") or ()
+        asked = bool(body.get("top_logprobs")) or "message.output_text.logprobs" in include
+        seal = None
+        if "reasoning.encrypted_content" in include:
+            seals = await self._seals()
+            seal = lambda item: seals.seal({"content": item.get("content", [])})  # noqa: E731
+        return Narration(response, new_id=new_id, clock=now, logprobs=asked, seal=seal)
+
+    async def _seals(self) -> Seals:
+        return Seals(await self.store.secret())
 
     async def start(self, underway: Underway) -> None:
         """Work on a response in the background; it is stored as queued."""
@@ -210,10 +145,19 @@ class Endpoint:
         await self.store.keep(underway.response, went_in, fresh=fresh, streamed=streamed)
         self.jobs.start(underway.response["id"], underway, streamed=streamed)
 
-    def _narration(self, body: Mapping[str, Any], response: dict[str, Any]) -> Narration:
-        include = body.get("include") or ()
-        asked = bool(body.get("top_logprobs")) or "message.output_text.logprobs" in include
-        return Narration(response, new_id=new_id, clock=now, logprobs=asked)
+    async def remember(self, underway: Underway) -> None:
+        """Store a response that is over, and what it adds to its conversation."""
+        body, response = underway.turn.body, underway.response
+        if body.get("background"):
+            if not await self.store.advance(response):
+                return  # somebody cancelled or deleted it
+        elif body.get("store") is not False:
+            went_in, fresh = _identified(underway)
+            await self.store.keep(response, went_in, fresh=fresh)
+        conversation = _conversation(body)
+        if conversation and response["status"] in _OVER:
+            _, fresh = _identified(underway)
+            await self.conversations.add(conversation, [*fresh, *response["output"]])
 
     # --- stored responses
 
@@ -269,15 +213,38 @@ class Endpoint:
             if kept is None or not kept.under_way:
                 return
             if not told:
-                await self._wait(news)
+                await _next(news)
 
-    async def _wait(self, news: asyncio.Event | None) -> None:
-        if news is not None:
-            await news.wait()
-        else:
-            await asyncio.sleep(limits.LOCAL_WATCH_SECONDS)
+    # --- without an answer
 
-    # --- what the brain can
+    async def count(self, body: Mapping[str, Any]) -> int:
+        """Count the tokens that a request would have read.
+
+        Raises:
+            RefusalError: The request is refused.
+        """
+        check_request(body, CountFields)
+        named = {**body, "model": body.get("model") or (*self.brain.models, "any")[0]}
+        turn, _ = await self._turn(named, self.store)
+        return await count(self.brain, turn)
+
+    async def compact(self, body: Mapping[str, Any]) -> dict[str, Any]:
+        """Give a shorter conversation that stands for the one that was sent.
+
+        Raises:
+            RefusalError: The request is refused.
+        """
+        check_request(body, CompactFields)
+        turn, _ = await self._turn(body, self.store)
+        shorter, piece = await self._compacted(turn)
+        usage = Usage(await count(self.brain, turn), estimate(piece.item))
+        return {
+            "id": new_id("resp"),
+            "object": "response.compaction",
+            "created_at": now(),
+            "output": [*retained(shorter.items), piece.item],
+            "usage": render_usage(usage),
+        }
 
     def model(self, name: str) -> dict[str, Any]:
         """Describe a model.
@@ -285,56 +252,38 @@ class Endpoint:
         Raises:
             RefusalError: 404.
         """
-        self._check_model(name)
+        check_model(self.brain, name)
         return {"id": name, "object": "model", "created": 0, "owned_by": "toolstone"}
 
     def models(self) -> list[dict[str, Any]]:
         """Describe the models the brain answers to."""
         return [self.model(name) for name in self.brain.models or ("any",)]
 
-    def _check_brain(self, body: Mapping[str, Any]) -> None:
-        self._check_model(body["model"])
-        hosted = self.brain.hosted if isinstance(self.brain, Hosting) else ()
-        if "*" in hosted:
-            return
-        for index, tool in enumerate(body.get("tools") or ()):
-            if tool["type"] not in ("function", "custom", *hosted):
-                message = (
-                    f"this server cannot run {tool['type']!r}; offer a function that does it, "
-                    "or ask through a brain that passes it on"
-                )
-                refuse("invalid_value", message, f"tools[{index}].type")
 
-    def _check_model(self, model: str) -> None:
-        known = self.brain.models
-        if known and model not in known:
-            message = f"the model {model!r} is not here; known: {', '.join(known)}"
-            raise RefusalError(404, "model_not_found", message, "model")
+def _conversation(body: Mapping[str, Any]) -> str | None:
+    chosen = body.get("conversation")
+    return chosen["id"] if isinstance(chosen, dict) else chosen
+
+
+def _fresh(body: Mapping[str, Any]) -> int:
+    """Count the items that came with a request."""
+    said = body.get("input")
+    return 1 if isinstance(said, str) else len(said or ())
 
 
 def _identified(underway: Underway) -> tuple[Items, Items]:
     """Give all that went in, with ids, and of it what no earlier response has."""
-    said = underway.turn.body.get("input")
-    count = 1 if isinstance(said, str) else len(said or ())
     went_in = underway.went_in
-    earlier, fresh = went_in[: len(went_in) - count], went_in[len(went_in) - count :]
-    named = [item if item.get("id") else {**item, "id": _item_id(item)} for item in fresh]
-    return [*earlier, *named], named
+    cut = len(went_in) - _fresh(underway.turn.body)
+    fresh = [with_id(item) for item in went_in[cut:]]
+    return [*went_in[:cut], *fresh], fresh
 
 
-def _item_id(item: Mapping[str, Any]) -> str:
-    return new_id(_PREFIXES.get(item["type"], "item"))
-
-
-_PREFIXES = {
-    "message": "msg",
-    "function_call": "fc",
-    "function_call_output": "fco",
-    "custom_tool_call": "ctc",
-    "custom_tool_call_output": "ctco",
-    "reasoning": "rs",
-    "compaction": "cmp",
-}
+async def _next(news: asyncio.Event | None) -> None:
+    if news is not None:
+        await news.wait()
+    else:  # another process works on it
+        await asyncio.sleep(limits.LOCAL_WATCH_SECONDS)
 
 
 def _lost(response_id: str) -> RefusalError:

@@ -25,6 +25,10 @@ class Work(Protocol):
         """Tell it."""
         ...
 
+    async def end_in_background(self) -> None:
+        """Remember what has become of it."""
+        ...
+
 
 class _Job:
     """One response that this process works on."""
@@ -108,7 +112,7 @@ class Jobs:
         if not narration.over:
             ended = narration.cancel() if job.cancelled else crash(narration, STOPPED, faults=True)
             await self._tell(response_id, job, ended)
-        await self._store.advance(narration.response)
+        await job.work.end_in_background()
         self._jobs.pop(response_id, None)
         job.tell_all()
 

@@ -23,7 +23,7 @@ from toolstone.local.brain import (
 )
 from toolstone.local.wording import ARGUMENTS, PARTS, Wording
 
-__all__ = ["Event", "Narration"]
+__all__ = ["Event", "Narration", "render_usage"]
 
 Event = dict[str, Any]
 
@@ -285,7 +285,7 @@ class Narration:
             "completed_at": self._clock() if completed else None,
             "incomplete_details": {"reason": end.reason} if end.status == "incomplete" else None,
             "error": dict(end.error or {}) if end.status == "failed" else None,
-            "usage": _usage(end.usage),
+            "usage": render_usage(end.usage),
         }
         if end.service_tier:
             self.response["service_tier"] = end.service_tier
@@ -296,13 +296,14 @@ def _empty(part: Mapping[str, Any]) -> Event:
     return {key: [] if isinstance(value, list) else value for key, value in part.items()}
 
 
-def _usage(usage: Usage) -> dict[str, Any]:
-    read: Event = {"cached_tokens": usage.cached_tokens}
-    if usage.cache_write_tokens:
-        read["cache_write_tokens"] = usage.cache_write_tokens
+def render_usage(usage: Usage) -> dict[str, Any]:
+    """Give the tokens as the wire has them."""
     return {
         "input_tokens": usage.input_tokens,
-        "input_tokens_details": read,
+        "input_tokens_details": {
+            "cached_tokens": usage.cached_tokens,
+            "cache_write_tokens": usage.cache_write_tokens,
+        },
         "output_tokens": usage.output_tokens,
         "output_tokens_details": {"reasoning_tokens": usage.reasoning_tokens},
         "total_tokens": usage.input_tokens + usage.output_tokens,

@@ -90,7 +90,8 @@ def check_request(body: Mapping[str, Any], fields: type[BaseModel] = RequestFiel
         RefusalError: Status 400.
     """
     check_fields(body, fields)
-    _check_parts(body.get("input"))
+    for key in ("input", "items"):
+        _check_parts(body.get(key), key)
     _check_tools(body.get("tools") or [])
     _check_format(body)
 
@@ -118,6 +119,9 @@ def resolve(body: Mapping[str, Any], known: Known, earlier: Items = ()) -> Items
     """
     said = body.get("input")
     if previous := body.get("previous_response_id"):
+        if body.get("conversation"):
+            message = "give 'previous_response_id' or 'conversation', not both"
+            refuse("mutually_exclusive_parameters", message, "previous_response_id")
         found = known.conversation(previous)
         if found is None:
             refuse(
@@ -131,6 +135,9 @@ def resolve(body: Mapping[str, Any], known: Known, earlier: Items = ()) -> Items
         refuse("missing_required_parameter", "input: Field required", "input")
     if isinstance(said, str):
         return [*earlier, {"type": "message", "role": "user", "content": said}]
+    for index, item in enumerate((said or ())[:-1]):
+        if item.get("type") == "compaction_trigger":
+            refuse("invalid_value", "compaction_trigger must come last", f"input[{index}].type")
     fresh = [_resolved(item, index, known) for index, item in enumerate(said or ())]
     return [*earlier, *fresh]
 
@@ -196,17 +203,21 @@ def _path(loc: Iterable[str | int]) -> str:
     return path
 
 
-def _check_parts(said: object) -> None:
+def _check_parts(said: object, among: str) -> None:
     """Check that images and files are somewhere."""
     for index, item in enumerate(said if isinstance(said, list) else ()):
-        content = item.get("content") or item.get("output")
-        for at, part in enumerate(content if isinstance(content, list) else ()):
-            sources = _SOURCES.get(str(part.get("type"))) if isinstance(part, dict) else None
-            if sources and not any(part.get(source) for source in sources):
-                key = "content" if item.get("content") else "output"
-                param = f"input[{index}].{key}[{at}].{sources[0]}"
-                message = f"{param}: give one of {', '.join(sources)}"
-                refuse("missing_required_parameter", message, param)
+        for key in ("content", "output"):
+            content = item.get(key)
+            for at, part in enumerate(content if isinstance(content, list) else ()):
+                _check_source(part, f"{among}[{index}].{key}[{at}]")
+
+
+def _check_source(part: Mapping[str, Any], path: str) -> None:
+    sources = _SOURCES.get(str(part.get("type")))
+    if sources and not any(part.get(source) for source in sources):
+        param = f"{path}.{sources[0]}"
+        message = f"{param}: give one of {', '.join(sources)}"
+        refuse("missing_required_parameter", message, param)
 
 
 def _check_tools(tools: Items) -> None:

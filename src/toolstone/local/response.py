@@ -5,7 +5,10 @@ from typing import Any
 
 __all__ = ["render_response"]
 
-_FURTHER = ("context_management", "prompt_cache_options", "prompt_cache_retention", "user")
+_FURTHER = (
+    *("context_management", "conversation", "prompt_cache_options", "prompt_cache_retention"),
+    "user",
+)
 """Echoed if they were sent; Open Responses does not know them."""
 
 
@@ -16,6 +19,8 @@ def render_response(body: Mapping[str, Any], *, response_id: str, now: int) -> d
     """
     reasoning = body.get("reasoning") or {}
     further = {key: body[key] for key in _FURTHER if body.get(key) is not None}
+    if isinstance(further.get("conversation"), str):
+        further["conversation"] = {"id": further["conversation"]}
     return {
         "id": response_id,
         "object": "response",

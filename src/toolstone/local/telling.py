@@ -8,6 +8,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from contextlib import aclosing
 
 from starlette.requests import Request
+from starlette.responses import Response
 
 from toolstone import limits
 from toolstone.local.brain import Piece, RefusalError
@@ -17,16 +18,17 @@ from toolstone.local.narrate import Event, Narration
 __all__ = [
     "BROKEN",
     "DONE",
+    "STOPPED",
     "check_type",
     "crash",
     "encode",
     "frame",
     "frames",
     "identity",
-    "new_id",
     "now",
     "read_body",
     "read_bytes",
+    "reply",
     "tell_whole",
 ]
 
@@ -135,6 +137,11 @@ async def frames(
                 yield frame(_padded(event) if obfuscated else event)
     if done:
         yield DONE
+
+
+def reply(value: object) -> Response:
+    """Answer with JSON."""
+    return Response(encode(value), headers=identity(), media_type="application/json")
 
 
 def _padded(event: Event) -> Event:

@@ -12,6 +12,7 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 
 from toolstone import limits
 from toolstone.local.brain import Brain, End, Item, Piece, RefusalError, Usage
+from toolstone.local.ids import new_id
 from toolstone.local.narrate import Event, Narration
 from toolstone.local.profiles.admission import Admission, Admitted, foreign, provider
 from toolstone.local.profiles.catalogue import Catalogue
@@ -22,7 +23,7 @@ from toolstone.local.profiles.observed import observed
 from toolstone.local.profiles.profile import HostProfile
 from toolstone.local.profiles.shelf import Kept, Scope, Shelf
 from toolstone.local.response import render_response
-from toolstone.local.telling import new_id, now, tell_whole
+from toolstone.local.telling import now, tell_whole
 
 __all__ = ["Creating"]
 

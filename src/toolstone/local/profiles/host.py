@@ -14,13 +14,14 @@ from starlette.routing import Route
 
 from toolstone.bedrock.verify import Asked
 from toolstone.local.brain import Brain, RefusalError
+from toolstone.local.ids import new_id
 from toolstone.local.profiles.catalogue import Model
 from toolstone.local.profiles.create import Creating
 from toolstone.local.profiles.guard import Guard, Visit
 from toolstone.local.profiles.observed import Where, observed
 from toolstone.local.profiles.profile import HostProfile
 from toolstone.local.profiles.routes import Routes
-from toolstone.local.telling import new_id, now, read_bytes
+from toolstone.local.telling import now, read_bytes
 
 __all__ = ["make_profile_app"]
 

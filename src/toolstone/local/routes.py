@@ -1,0 +1,168 @@
+"""Each operation on responses and models over HTTP."""
+
+import asyncio
+from collections.abc import AsyncGenerator, Coroutine, Sequence
+from contextlib import aclosing
+from typing import Any, TypeVar
+
+from starlette.requests import Request
+from starlette.responses import Response, StreamingResponse
+from starlette.routing import Route
+
+from toolstone.local.endpoint import Endpoint
+from toolstone.local.listing import ListQuery, RetrieveQuery, page, read_query, shown_response
+from toolstone.local.narrate import Event
+from toolstone.local.request import load_body, refuse
+from toolstone.local.telling import frames, identity, read_body, reply
+from toolstone.local.underway import Underway
+
+__all__ = ["CLIENT_GONE", "Routes"]
+
+T = TypeVar("T")
+
+CLIENT_GONE = 499  # nobody reads it; the log does
+
+
+class Routes:
+    """Each operation on responses and models.
+
+    Args:
+        endpoint: What does it.
+    """
+
+    def __init__(self, endpoint: Endpoint) -> None:
+        self._endpoint = endpoint
+
+    def all(self) -> list[Route]:
+        """List the routes; the first that fits is taken."""
+        one = "/v1/responses/{id}"
+        return [
+            Route("/v1/responses", self.create, methods=["POST"]),
+            Route("/v1/responses/input_tokens", self.input_tokens, methods=["POST"]),
+            Route("/v1/responses/compact", self.compact, methods=["POST"]),
+            Route(one, self.retrieve, methods=["GET"]),
+            Route(one, self.delete, methods=["DELETE"]),
+            Route(f"{one}/cancel", self.cancel, methods=["POST"]),
+            Route(f"{one}/input_items", self.input_items, methods=["GET"]),
+            Route("/v1/models", self.models, methods=["GET"]),
+            Route("/v1/models/{id:path}", self.model, methods=["GET"]),
+        ]
+
+    # --- a new response
+
+    async def create(self, request: Request) -> Response:
+        """Answer one request: as JSON, as a stream of events, or in the background."""
+        body = load_body(await read_body(request))
+        if body.get("background") is True:
+            return await self._begin_in_background(body)
+        underway = await _unless_gone(request, self._endpoint.begin(body))
+        if underway is None:
+            return Response(status_code=CLIENT_GONE)
+        if body.get("stream"):
+            return _stream(underway.events, obfuscated=_obfuscated(body))
+        if await _unless_gone(request, _finish(underway)) is None:
+            return Response(status_code=CLIENT_GONE)
+        return reply(underway.response)
+
+    async def _begin_in_background(self, body: dict[str, Any]) -> Response:
+        underway = await self._endpoint.prepare(body)
+        await self._endpoint.start(underway)
+        response_id = underway.response["id"]
+        if body.get("stream"):
+            told = self._endpoint.follow(response_id)
+            return _stream(_one_by_one(told), obfuscated=_obfuscated(body))
+        return reply((await self._endpoint.stored(response_id)).response)
+
+    async def input_tokens(self, request: Request) -> Response:
+        """Count what a request would have read."""
+        tokens = await self._endpoint.count(load_body(await read_body(request)))
+        return reply({"object": "response.input_tokens", "input_tokens": tokens})
+
+    async def compact(self, request: Request) -> Response:
+        """Give a shorter conversation."""
+        return reply(await self._endpoint.compact(load_body(await read_body(request))))
+
+    # --- stored responses
+
+    async def retrieve(self, request: Request) -> Response:
+        """Give a stored response, or its events from some point on."""
+        query = read_query(request.query_params.multi_items(), RetrieveQuery)
+        response_id = request.path_params["id"]
+        kept = await self._endpoint.stored(response_id)
+        if not query.stream:
+            return reply(shown_response(kept.response, query.include))
+        if not kept.streamed:
+            message = "no events are kept of it: only of responses made with background and stream"
+            refuse("invalid_value", message, "stream")
+        told = self._endpoint.follow(response_id, query.starting_after)
+        return _stream(_one_by_one(told), obfuscated=query.include_obfuscation)
+
+    async def delete(self, request: Request) -> Response:
+        """Forget a stored response."""
+        response_id = request.path_params["id"]
+        await self._endpoint.delete(response_id)
+        return reply({"id": response_id, "object": "response", "deleted": True})
+
+    async def cancel(self, request: Request) -> Response:
+        """Cancel a response in the background."""
+        return reply(await self._endpoint.cancel(request.path_params["id"]))
+
+    async def input_items(self, request: Request) -> Response:
+        """List what went into a response."""
+        kept = await self._endpoint.stored(request.path_params["id"])
+        return reply(page(kept.input, read_query(request.query_params.multi_items(), ListQuery)))
+
+    # --- models
+
+    async def models(self, _: Request) -> Response:
+        """List the models the brain answers to."""
+        return reply({"object": "list", "data": self._endpoint.models()})
+
+    async def model(self, request: Request) -> Response:
+        """Describe one model."""
+        return reply(self._endpoint.model(request.path_params["id"]))
+
+
+def _stream(told: AsyncGenerator[Sequence[Event], None], *, obfuscated: bool) -> StreamingResponse:
+    framed = frames(told, obfuscated=obfuscated)
+    return StreamingResponse(framed, headers=identity(), media_type="text/event-stream")
+
+
+def _obfuscated(body: dict[str, Any]) -> bool:
+    return (body.get("stream_options") or {}).get("include_obfuscation") is True
+
+
+async def _one_by_one(told: AsyncGenerator[Event, None]) -> AsyncGenerator[Sequence[Event], None]:
+    async with aclosing(told):
+        async for event in told:
+            yield (event,)
+
+
+async def _finish(underway: Underway) -> bool:
+    async with aclosing(underway.events) as told:
+        async for _ in told:
+            pass
+    return True
+
+
+async def _unless_gone(request: Request, work: Coroutine[Any, Any, T]) -> T | None:
+    """Do work for a request whose body has been read; None if the client leaves before its end."""
+    doing = asyncio.current_task()
+    gone = False
+
+    async def watch() -> None:
+        nonlocal gone
+        await request.receive()  # the body has been read, so nothing but the end can come
+        gone = True
+        if doing is not None:
+            doing.cancel()
+
+    watching = asyncio.create_task(watch())
+    try:
+        return await work
+    except asyncio.CancelledError:
+        if gone and doing is not None and not doing.uncancel():
+            return None
+        raise
+    finally:
+        watching.cancel()
