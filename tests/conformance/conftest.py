@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import get_args
 
@@ -9,7 +10,9 @@ import httpx
 import pytest
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import ValidationError
+from openai.types.responses import Response as SdkResponse
 from openai.types.responses import ResponseStreamEvent
+from websockets.sync.client import connect
 
 from toolstone.local import Script, call, serve
 
@@ -97,6 +100,7 @@ class Wire:
     def judged(self, response):
         """Judge a response as the schema, the rules and the official library see it."""
         self.schema.check("ResponseResource", response)
+        SdkResponse.model_validate(response)
         usage = response["usage"]
         if usage is not None:
             assert usage["total_tokens"] == usage["input_tokens"] + usage["output_tokens"]
@@ -131,7 +135,7 @@ class Wire:
         if name is not None:
             self.schema.check(name, event)
         if model is not None:
-            assert event.keys() >= {k for k, f in model.model_fields.items() if f.is_required()}
+            model.model_validate(event)
         if event["type"] in TERMINAL:
             self.judged(event["response"])
 
@@ -194,6 +198,43 @@ WHOLE = ("text", "refusal", "arguments", "input", "code")
 @pytest.fixture(scope="session")
 def schema():
     return Schema()
+
+
+class Socket:
+    """A WebSocket on which turns are taken and judged."""
+
+    def __init__(self, wire, connection):
+        self._wire = wire
+        self._connection = connection
+
+    def turn(self, message):
+        """Send a message and give the events up to the end of its turn."""
+        message = {"model": MODEL, **message}
+        self._wire.schema.check("WebSocketResponseCreateEvent", message)
+        self._connection.send(json.dumps(message))
+        events = []
+        while not events or events[-1]["type"] not in {"error", *TERMINAL}:
+            events.append(json.loads(self._connection.recv(timeout=60)))
+        if events[-1]["type"] == "error":
+            self._wire.schema.check("WebSocketErrorEvent", events[-1])
+            return events
+        for event in events:
+            self._wire.judge_event(event)
+        follow(events)
+        return events
+
+
+@pytest.fixture
+def talk(served):
+    """Open a WebSocket to each brain in turn: `with talk() as socket`."""
+
+    @contextmanager
+    def opened():
+        address = f"{served.base_url}/responses".replace("http", "ws", 1)
+        with connect(address, close_timeout=5) as connection:
+            yield Socket(served, connection)
+
+    return opened
 
 
 @pytest.fixture

@@ -8,8 +8,6 @@ import base64
 import struct
 import zlib
 
-import pytest
-
 
 def message(role, content, **fields):
     return {"type": "message", "role": role, "content": content, **fields}
@@ -106,7 +104,6 @@ def test_15_a_history_of_messages_is_taken(served):
     assert well(served.create(input=said))
 
 
-@pytest.mark.skip(reason="the endpoint has no /responses/compact yet")
 def test_16_a_history_is_compacted(served):
     said = [message("user", "We launch on Tuesday."), message("assistant", "Noted: Tuesday.")]
     body = {"model": "smollm2", "input": said, "prompt_cache_key": "compact-test"}
@@ -117,7 +114,6 @@ def test_16_a_history_is_compacted(served):
     assert "compaction" in [item["type"] for item in compacted["output"]]
 
 
-@pytest.mark.skip(reason="the endpoint has no /responses/compact yet")
 def test_17_compacting_needs_a_model(served):
     error = served.send(
         "POST", "/responses/compact", 400, json={"input": [message("user", "Compact this.")]}
