@@ -175,7 +175,7 @@ class _Plan:
                 played = make_profile_app(self.make(), self.profile)
                 return Server(played, played, date_header=False)  # it has a clock of its own
             from toolstone.local.app import make_app  # noqa: PLC0415  the same
-        except ImportError as error:
+        except ModuleNotFoundError as error:
             raise ConfigError(
                 f"the local endpoint needs {error.name!r}; run: pip install 'toolstone[local]'"
             ) from error
