@@ -10,9 +10,11 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 
 from toolstone.local.brain import Brain, RefusalError
+from toolstone.local.chat import chat_route
 from toolstone.local.conversation_routes import ConversationRoutes
 from toolstone.local.endpoint import Endpoint
-from toolstone.local.routes import CLIENT_GONE, Routes
+from toolstone.local.leaving import CLIENT_GONE
+from toolstone.local.routes import Routes
 from toolstone.local.store import Store
 from toolstone.local.telling import identity
 from toolstone.local.websocket import websocket_route
@@ -41,7 +43,12 @@ def make_app(brain: Brain, store: Store | str | os.PathLike[str] | None = None) 
             await endpoint.close()
 
     app = Starlette(
-        routes=[*Routes(endpoint).all(), *conversations.all(), websocket_route(endpoint)],
+        routes=[
+            *Routes(endpoint).all(),
+            *conversations.all(),
+            chat_route(endpoint),
+            websocket_route(endpoint),
+        ],
         exception_handlers={
             RefusalError: _refused,
             HTTPException: _no_route,

@@ -1,26 +1,21 @@
 """Each operation on responses and models over HTTP."""
 
-import asyncio
-from collections.abc import AsyncGenerator, Coroutine, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
-from typing import Any, TypeVar
+from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
 from toolstone.local.endpoint import Endpoint
+from toolstone.local.leaving import CLIENT_GONE, finish, unless_gone
 from toolstone.local.listing import ListQuery, RetrieveQuery, page, read_query, shown_response
 from toolstone.local.narrate import Event
 from toolstone.local.request import load_body, refuse
 from toolstone.local.telling import frames, identity, read_body, reply
-from toolstone.local.underway import Underway
 
-__all__ = ["CLIENT_GONE", "Routes"]
-
-T = TypeVar("T")
-
-CLIENT_GONE = 499  # nobody reads it; the log does
+__all__ = ["Routes"]
 
 
 class Routes:
@@ -55,12 +50,12 @@ class Routes:
         body = load_body(await read_body(request))
         if body.get("background") is True:
             return await self._begin_in_background(body)
-        underway = await _unless_gone(request, self._endpoint.begin(body))
+        underway = await unless_gone(request, self._endpoint.begin(body))
         if underway is None:
             return Response(status_code=CLIENT_GONE)
         if body.get("stream"):
             return _stream(underway.events, obfuscated=_obfuscated(body))
-        if await _unless_gone(request, _finish(underway)) is None:
+        if await unless_gone(request, finish(underway)) is None:
             return Response(status_code=CLIENT_GONE)
         return reply(underway.response)
 
@@ -136,33 +131,3 @@ async def _one_by_one(told: AsyncGenerator[Event, None]) -> AsyncGenerator[Seque
     async with aclosing(told):
         async for event in told:
             yield (event,)
-
-
-async def _finish(underway: Underway) -> bool:
-    async with aclosing(underway.events) as told:
-        async for _ in told:
-            pass
-    return True
-
-
-async def _unless_gone(request: Request, work: Coroutine[Any, Any, T]) -> T | None:
-    """Do work for a request whose body has been read; None if the client leaves before its end."""
-    doing = asyncio.current_task()
-    gone = False
-
-    async def watch() -> None:
-        nonlocal gone
-        await request.receive()  # the body has been read, so nothing but the end can come
-        gone = True
-        if doing is not None:
-            doing.cancel()
-
-    watching = asyncio.create_task(watch())
-    try:
-        return await work
-    except asyncio.CancelledError:
-        if gone and doing is not None and not doing.uncancel():
-            return None
-        raise
-    finally:
-        watching.cancel()
