@@ -4,10 +4,16 @@ import json
 import signal
 import subprocess
 import sys
+from functools import partial
+from pathlib import Path
 
+import httpx
 import pytest
 
 from toolstone import Agent
+from toolstone.cli.brains import BrainPlan
+from toolstone.cli.serving import Place, serve_until_stopped
+from toolstone.errors import InputError, ToolstoneError
 
 SCRIPT = """
 [[answer]]
@@ -24,17 +30,16 @@ def add(a: int, b: int) -> int:
 
 
 @pytest.fixture
-def served(home, tmp_path):
-    (tmp_path / "answers.toml").write_text(SCRIPT)
-    words = ["serve", "answers.toml", "--brain", "script"]
+def started(home, tmp_path):
+    """Start `toolstone serve WORDS...` in an empty folder."""
     opened = []
 
-    def start(*more):
+    def start(*words, **env):
         opened.append(
             subprocess.Popen(
-                [sys.executable, "-m", "toolstone", *words, *more],
+                [sys.executable, "-m", "toolstone", "serve", *words],
                 cwd=tmp_path,
-                env=home,
+                env={**home, **env},
                 text=True,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
@@ -46,13 +51,35 @@ def served(home, tmp_path):
     yield start
     for process in opened:
         if process.poll() is None:
-            process.kill()
-        process.communicate()
+            process.terminate()
+        process.communicate(timeout=20)
+
+
+@pytest.fixture
+def served(started, tmp_path):
+    """Serve the script."""
+    (tmp_path / "answers.toml").write_text(SCRIPT)
+    return partial(started, "answers.toml", "--brain", "script")
+
+
+def url(process):
+    """Where it says that it answers."""
+    line = process.stdout.readline()
+    assert line, process.stderr.read()
+    return json.loads(line)["base_url"]
+
+
+def ask(base_url, said="hi", **headers):
+    body = {"model": "any", "input": said}
+    return httpx.post(f"{base_url}/responses", json=body, headers=headers)
+
+
+def text(reply):
+    return reply.json()["output"][-1]["content"][0]["text"]
 
 
 def test_it_says_where_on_one_line_of_json_and_answers_there(served):
-    process = served("--json")
-    base_url = json.loads(process.stdout.readline())["base_url"]
+    base_url = url(served("--json"))
     result = Agent(f"responses+{base_url}#any", tools=[add]).run_sync("1 + 2?")
     assert (result.output, result.calls[0].output) == ("Three.", "3")
 
@@ -68,13 +95,99 @@ def test_it_tells_people_how_to_use_it_and_ctrl_c_stops_it(served):
     assert (process.returncode, said) == (130, "stopped\n")
 
 
-def test_options_that_do_not_fit_are_refused_with_the_mend(command, tmp_path):
+def test_a_function_of_a_module_answers(started, tmp_path):
+    (tmp_path / "echoes.py").write_text("def echo(turn): return turn.items[-1]['content'].upper()")
+    for target in ("echoes:echo", "echoes.py:echo"):
+        base_url = url(started(target, "--brain", "function", "--json"))
+        assert text(ask(base_url, "loud")) == "LOUD"
+
+
+def test_what_another_endpoint_says_is_recorded_and_replayed_without_it(started, served, tmp_path):
+    far = served("--json")
+    to = f"responses+{url(far)}#far"
+    near = started("--to", to, "--record", "c.jsonl", "--json")
+    recorded = Agent(f"responses+{url(near)}#any", tools=[add]).run_sync("1 + 2?")
+    for process in (near, far):
+        process.terminate()
+        process.wait(20)
+
+    again = url(started("--replay", "c.jsonl", "--json"))
+    replayed = Agent(f"responses+{again}#any", tools=[add]).run_sync("1 + 2?")
+    assert (recorded.output, replayed.output) == ("Three.", "Three.")
+    assert len((tmp_path / "c.jsonl").read_text().splitlines()) == 2
+    missed = ask(again, "2 + 2?")
+    assert (missed.status_code, missed.json()["error"]["code"]) == (400, "not_recorded")
+
+
+def test_a_key_is_asked_for_and_never_shown(served):
+    for words, env in (
+        (("--api-key", "sk-mine-123456"), {}),
+        ((), {"TOOLSTONE_API_KEY": "sk-mine-123456"}),
+    ):
+        process = served(*words, **env)
+        base_url = process.stdout.readline().split()[-1]
+        said = process.stdout.readline() + process.stdout.readline()
+        assert "api_key=...)" in said
+        assert "sk-mine" not in said
+        assert ask(base_url).status_code == 401
+        assert ask(base_url, authorization="Bearer sk-mine-123456").status_code == 200
+
+
+def test_what_is_stored_outlives_the_process_and_is_shared_by_workers(served):
+    first = served("--store", "kept.db", "--json")
+    kept = ask(url(first)).json()["id"]
+    first.terminate()
+    first.wait(20)
+
+    base_url = url(served("--store", "kept.db", "--workers", "2", "--json"))
+    found = [httpx.get(f"{base_url}/responses/{kept}") for _ in range(8)]
+    assert {reply.json()["id"] for reply in found} == {kept}
+
+
+def test_a_mistake_in_the_command_is_told_with_its_mend(command):
     for words, code, said in [
-        (("serve", "--brain", "script"), 2, "toolstone serve FILE.toml"),
-        (("serve", "some.toml"), 2, "a script is for --brain script"),
-        (("serve", "a.toml", "--brain", "script", "--model", "x.gguf"), 2, "needs no model"),
-        (("serve", "none.toml", "--brain", "script"), 1, "cannot read the script 'none.toml'"),
         (("serve", "--brain", "oracle"), 2, "oracle"),
+        (("serve", "none.toml", "--brain", "script"), 1, "cannot read the script 'none.toml'"),
+        (("serve", "json:dumps", "--brain", "function", "--host", "0.0.0.0"), 1, "not a loopback"),
     ]:
         done = command(*words)
         assert (done.returncode, said in done.stderr) == (code, True), (words, done.stderr)
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"kind": "script"}, "toolstone serve FILE.toml"),
+        ({"target": "some.toml"}, "a script is for --brain script"),
+        ({"kind": "script", "target": "a", "model": Path("x.gguf")}, "a script needs no model"),
+        ({"kind": "function"}, "toolstone serve MODULE:FUNCTION"),
+        ({"kind": "proxy"}, "--to MODEL says whom"),
+        ({"kind": "llama", "to": "openai/m"}, "--to MODEL says whom"),
+        ({"replay": Path("c"), "to": "openai/m"}, "from its file alone"),
+        ({"to": "openai/m", "record": Path(__file__)}, "is there already"),
+    ],
+)
+def test_options_that_do_not_fit_each_other_are_refused(options, said):
+    with pytest.raises(InputError, match=said):
+        BrainPlan(**options)
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"kind": "function", "target": "json:decoder"}, "is a module, not a function"),
+        ({"kind": "script", "target": "none.toml"}, "cannot read the script"),
+        ({"to": "gpt"}, "model 'gpt' is not understood"),
+        ({"replay": Path("none.jsonl")}, "cannot read the cassette 'none.jsonl'"),
+    ],
+)
+def test_a_brain_that_is_not_there_says_so_when_it_is_made(options, said):
+    plan = BrainPlan(**options)
+    with pytest.raises(ToolstoneError, match=said):
+        plan()
+
+
+def test_workers_need_a_store():
+    plan = BrainPlan(to="responses+http://127.0.0.1:9/v1#m")
+    with pytest.raises(InputError, match="add --store FILE"):
+        serve_until_stopped(plan, Place("127.0.0.1", 0, workers=2), as_json=True)

@@ -159,6 +159,8 @@ class BrainName(StrEnum):
 
     script = "script"
     llama = "llama"
+    proxy = "proxy"
+    function = "function"
 
 
 class ProfileName(StrEnum):
@@ -244,14 +246,29 @@ def models(
 
 
 @app.command()
-def serve(
-    script: Annotated[
-        Path | None, typer.Argument(metavar="FILE.toml", help="The script, for --brain script.")
+def serve(  # noqa: PLR0913  its options
+    target: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="TARGET",
+            help="FILE.toml for --brain script, MODULE:FUNCTION for --brain function.",
+        ),
     ] = None,
     *,
-    brain: Annotated[BrainName, typer.Option(help="Who answers.")] = BrainName.llama,
+    brain: Annotated[
+        BrainName | None, typer.Option(help="Who answers; llama, or proxy with --to.")
+    ] = None,
     model: Annotated[
         Path | None, typer.Option(help="Any other model, for --brain llama: FILE.gguf")
+    ] = None,
+    to: Annotated[
+        str | None, typer.Option(metavar="MODEL", help="The model that --brain proxy asks.")
+    ] = None,
+    record: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Keep every exchange in this cassette.")
+    ] = None,
+    replay: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Answer from this cassette, offline.")
     ] = None,
     profile: Annotated[
         ProfileName | None, typer.Option(help="Behave as this host does; the region is --region.")
@@ -261,18 +278,30 @@ def serve(
         Path | None,
         typer.Option(metavar="FILE.toml", help="Of the profile: keys, IAM policies, quotas."),
     ] = None,
-    host: Annotated[str, typer.Option(help="A loopback address.")] = "127.0.0.1",
+    host: Annotated[
+        str, typer.Option(help="A loopback address; any other needs a key.")
+    ] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="0 takes a free one.")] = 0,
+    api_key: Annotated[
+        str | None,
+        typer.Option(envvar="TOOLSTONE_API_KEY", help="Clients must send it.", show_envvar=True),
+    ] = None,
+    store: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Remember responses in this SQLite file.")
+    ] = None,
+    workers: Annotated[int, typer.Option(min=1, help="Processes; needs --store.")] = 1,
     as_json: AsJSON = False,
     debug: Debug = False,
 ) -> None:
     """Serve the Responses API on this machine, plain or as one of Bedrock's hosts."""
-    from toolstone.cli.serving import choose_profile, open_brain, serve_until_stopped  # noqa: PLC0415
+    from toolstone.cli.brains import BrainPlan  # noqa: PLC0415  each command loads what it needs
+    from toolstone.cli.serving import Place, choose_profile, serve_until_stopped  # noqa: PLC0415
 
     with reported(debug=debug):
         played = choose_profile(profile.value if profile else None, region, policy)
-        opened = open_brain(brain.value, script, model)
-        serve_until_stopped(opened, host=host, port=port, profile=played, as_json=as_json)
+        plan = BrainPlan(brain.value if brain else None, target, model, to, record, replay)
+        place = Place(host, port, api_key, store, workers)
+        serve_until_stopped(plan, place, profile=played, as_json=as_json)
 
 
 @app.command()

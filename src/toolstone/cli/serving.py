@@ -4,42 +4,19 @@ from __future__ import annotations
 
 import json
 import sys
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from toolstone.errors import InputError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-    from pathlib import Path
 
-    from toolstone.local.brain import Brain
+    from toolstone.cli.brains import BrainPlan
     from toolstone.local.profiles import HostProfile
 
-__all__ = ["choose_profile", "open_brain", "serve_until_stopped"]
-
-
-def open_brain(kind: str, script: Path | None, model: Path | None) -> Brain:
-    """The brain that answers: a script from a file, or a real small model.
-
-    Raises:
-        InputError: The options do not fit the brain.
-        ConfigError: The script, the extra or the model is missing.
-    """
-    if kind == "script":
-        from toolstone.local.brains.script import Script  # noqa: PLC0415  only the brain in use
-
-        if script is None:
-            raise InputError("--brain script needs the script's file: toolstone serve FILE.toml")
-        if model is not None:
-            raise InputError("--model is for --brain llama; a script needs no model")
-        return Script.load(script)
-    if script is not None:
-        raise InputError(
-            f"{str(script)!r}: a script is for --brain script; a model is given by --model"
-        )
-    from toolstone.local.brains.llama import Llama  # noqa: PLC0415  only the brain in use
-
-    return Llama(model)
+__all__ = ["Place", "choose_profile", "serve_until_stopped"]
 
 
 def choose_profile(
@@ -66,30 +43,71 @@ def choose_profile(
     return HostProfile(kind, region or "us-east-1", account)
 
 
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where it is served, to whom, and what is remembered.
+
+    Args:
+        host: The address; other than loopback only with a key.
+        port: 0 takes a free one.
+        api_key: What clients must send.
+        store: The SQLite file that responses are kept in; None: in memory.
+        workers: Processes that answer.
+    """
+
+    host: str
+    port: int
+    api_key: str | None = field(default=None, repr=False)
+    store: Path | None = None
+    workers: int = 1
+
+
 def serve_until_stopped(
-    brain: Brain, *, host: str, port: int, profile: HostProfile | None = None, as_json: bool
+    brain: BrainPlan, place: Place, *, profile: HostProfile | None = None, as_json: bool
 ) -> None:
     """Serve it, say where, and stop on Ctrl-C or SIGTERM.
 
     Raises:
-        ConfigError: The extra is missing, or the address cannot be used.
+        InputError: There is no such function.
+        ConfigError: The extra, a file or a key is missing, or the address cannot be used.
     """
     from toolstone.local.server import run  # noqa: PLC0415  needs the extra
 
+    several = place.workers > 1
+    if several and place.store is None:
+        raise InputError("--workers share what they remember: add --store FILE")
+    # A model is large, and each worker loads its own; of the rest, what is wrong is said here.
+    made = None if several and brain.chosen == "llama" else brain()
+    names = made.models if made is not None else ()
+
     def ready(base_url: str, _stop: Callable[[], None]) -> None:
-        said = _say(base_url, brain.models) if profile is None else _say_played(base_url, profile)
+        if profile is not None:
+            said = _say_played(base_url, profile)
+        else:
+            said = _say(base_url, names, key=place.api_key is not None)
         sys.stdout.write(json.dumps({"base_url": base_url}) + "\n" if as_json else said)
         sys.stdout.flush()
 
-    run(brain, host=host, port=port, profile=profile, ready=ready)
+    run(
+        brain if several or made is None else made,
+        host=place.host,
+        port=place.port,
+        profile=profile,
+        api_key=place.api_key,
+        store=place.store,
+        workers=place.workers,
+        ready=ready,
+    )
 
 
-def _say(base_url: str, models: Sequence[str]) -> str:
+def _say(base_url: str, models: Sequence[str], *, key: bool) -> str:
     model = models[0] if models else "any"
+    mine = f'Responses(base_url="{base_url}", model="{model}", api_key=...)'
+    ours = mine if key else f'Agent("responses+{base_url}#{model}")'
     return (
         f"Serving the Responses API at {base_url}\n"
-        f'  toolstone: Agent("responses+{base_url}#{model}")\n'
-        f"  others:    OPENAI_BASE_URL={base_url} OPENAI_API_KEY=none\n"
+        f"  toolstone: {ours}\n"
+        f"  others:    OPENAI_BASE_URL={base_url} OPENAI_API_KEY={'...' if key else 'none'}\n"
         "Ctrl-C stops it.\n"
     )
 
