@@ -41,6 +41,9 @@ CALL = {
 SEARCH = {"type": "web_search_call", "id": "w", "status": "completed"}
 SHELL = {"type": "shell_call", "id": "s", "call_id": "call_1", "action": {"commands": []}}
 CLIENT_SEARCH = {"type": "tool_search_call", "id": "t", "call_id": "c", "execution": "client"}
+SHELL_OUTPUT = {"type": "shell_call_output", "id": "o", "call_id": "call_1", "output": []}
+HOSTED_SHELL = {**SHELL, "environment": {"type": "container_reference", "container_id": "x"}}
+IMAGE = {"type": "image_generation_call", "id": "i", "status": "completed", "result": "aGk="}
 SERVER_SEARCH = {**CLIENT_SEARCH, "execution": "server"}
 
 ROWS = [
@@ -53,6 +56,10 @@ ROWS = [
     ("completed", None, [TEXT, CALL], "calls"),
     ("completed", None, [SHELL], "calls"),
     ("completed", None, [CLIENT_SEARCH], "calls"),
+    ("completed", None, [SHELL, SHELL_OUTPUT], "empty"),
+    ("completed", None, [HOSTED_SHELL], "empty"),
+    ("completed", None, [IMAGE], "complete"),
+    ("completed", None, [{**IMAGE, "result": None}], "empty"),
     ("completed", None, [REFUSAL], "refused"),
     ("completed", None, [], "empty"),
     ("completed", None, [NO_TEXT], "empty"),
@@ -165,7 +172,7 @@ async def test_a_run_ends_as_the_table_says(status, reason, items, verdict, stre
     agent = Agent(model, tools=[add])
     work = run(agent, streamed=streamed)
     if verdict == "complete":
-        assert (await work).output == "hi"
+        assert (await work).output == ("" if items == [IMAGE] else "hi")
     elif verdict == "calls" and CALL not in items:
         result = await work
         assert (result.outcome, result.waiting[0].state) == ("waiting", "deferred")

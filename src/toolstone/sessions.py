@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any, TypedDict
 
 from toolstone import limits
 from toolstone.errors import InputError
-from toolstone.items import CallKey, FunctionCall, FunctionCallOutput, Given, Item
+from toolstone.items import CallKey, Given, Item, Message, Reasoning
 from toolstone.ledgers.memory import MemoryLedger
+from toolstone.outcomes import answers, asks, needs_answer
 from toolstone.runs.journal import Journal
 from toolstone.runs.result import ToolCall, waits_for
 from toolstone.runs.state import Run, fold
@@ -193,17 +194,19 @@ def check_input(items: Iterable[Item]) -> None:
     Raises:
         InputError: An item is no JSON, or a call in it has no output.
     """
-    unanswered: set[str] = set()
+    unanswered: set[str | None] = set()
     for item in items:
         item.json  # noqa: B018  rendered once, here where the mistake is still the caller's
-        if type(item) is FunctionCall:
-            unanswered.add(item.call_id)
-        elif type(item) is FunctionCallOutput:
-            unanswered.discard(item.call_id)
+        if type(item) is Message or type(item) is Reasoning:
+            continue
+        if needs_answer(item):
+            unanswered.add(asks(item))
+        else:
+            unanswered.discard(answers(item))
     if unanswered:
         raise InputError(
-            f"the input has {len(unanswered)} function calls without their output; add a "
-            "function_call_output for each, or, if a run waits for them, resume its session"
+            f"the input has {len(unanswered)} calls without their output; add the output item of "
+            "each, or, if a run waits for them, resume its session"
         )
 
 

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from toolstone import Agent, ConflictError, Image, InputError, tool
+from toolstone import Agent, ConflictError, Image, InputError, ServerTool, Tool, tool
 from toolstone.testing import Scripted, call
 
 COMPUTER = {"type": "computer_call", "id": "cu_1", "call_id": "c", "action": {"type": "wait"}}
@@ -13,6 +13,20 @@ MCP = {"type": "mcp_approval_request", "id": "mcpr_1", "server_label": "s", "nam
 PATCH = {"type": "apply_patch_call", "call_id": "c", "operation": {}}
 CUSTOM = {"type": "custom_tool_call", "call_id": "c", "name": "sql", "input": "x"}
 SHELL = {"type": "local_shell_call", "id": "sh_1", "call_id": "c", "action": {}}
+
+
+COMMANDS = {
+    "type": "shell_call",
+    "call_id": "c",
+    "action": {"commands": ["a", "b"], "max_output_length": 99},
+    "environment": {"type": "local"},
+}
+SEARCH = {"type": "tool_search_call", "call_id": "c", "execution": "client", "arguments": {}}
+
+
+def add(a: int) -> int:
+    """Add."""
+    return a
 
 
 async def told(item, **settled):
@@ -57,6 +71,84 @@ async def told(item, **settled):
             {"result": "ok"},
             {"type": "local_shell_call_output", "id": "c", "output": "ok"},
         ),
+        (
+            COMPUTER,
+            {"result": Image(file_id="file_1")},
+            {
+                "type": "computer_call_output",
+                "call_id": "c",
+                "output": {"type": "computer_screenshot", "file_id": "file_1"},
+            },
+        ),
+        (
+            COMMANDS,
+            {"result": [{"stdout": "a", "exit_code": 2}, {"outcome": {"type": "timeout"}}]},
+            {
+                "type": "shell_call_output",
+                "call_id": "c",
+                "output": [
+                    {"stdout": "a", "stderr": "", "outcome": {"type": "exit", "exit_code": 2}},
+                    {"stdout": "", "stderr": "", "outcome": {"type": "timeout"}},
+                ],
+                "max_output_length": 99,
+            },
+        ),
+        (
+            {**COMMANDS, "action": {"commands": ["ls"]}},
+            {"result": "a.txt"},
+            {
+                "type": "shell_call_output",
+                "call_id": "c",
+                "output": [
+                    {"stdout": "a.txt", "stderr": "", "outcome": {"type": "exit", "exit_code": 0}}
+                ],
+            },
+        ),
+        (
+            {**COMMANDS, "action": {}},
+            {"failed": "no shell here"},
+            {
+                "type": "shell_call_output",
+                "call_id": "c",
+                "output": [
+                    {
+                        "stdout": "",
+                        "stderr": "no shell here",
+                        "outcome": {"type": "exit", "exit_code": 1},
+                    }
+                ],
+            },
+        ),
+        (
+            PATCH,
+            {"result": None},
+            {"type": "apply_patch_call_output", "call_id": "c", "status": "completed"},
+        ),
+        (
+            SEARCH,
+            {"result": [{"type": "function", "name": "f"}, add, ServerTool("web_search")]},
+            {
+                "type": "tool_search_output",
+                "call_id": "c",
+                "execution": "client",
+                "tools": [
+                    {"type": "function", "name": "f"},
+                    {
+                        "type": "function",
+                        "name": "add",
+                        "description": "Add.",
+                        "parameters": dict(Tool.of(add).spec.parameters),
+                        "strict": True,
+                    },
+                    {"type": "web_search"},
+                ],
+            },
+        ),
+        (
+            SEARCH,
+            {"failed": "nothing found"},
+            {"type": "tool_search_output", "call_id": "c", "execution": "client", "tools": []},
+        ),
     ],
 )
 async def test_an_item_that_is_no_function_call_is_answered_by_its_own_kind(item, settled, answer):
@@ -65,14 +157,83 @@ async def test_an_item_that_is_no_function_call_is_answered_by_its_own_kind(item
 
 @pytest.mark.parametrize(
     ("item", "settled"),
-    [(COMPUTER, {"result": "text"}), (COMPUTER, {"failed": "no"}), (COMPUTER, {"again": True})],
+    [
+        (COMPUTER, {"result": "text"}),
+        (COMPUTER, {"failed": "no"}),
+        (COMPUTER, {"again": True}),
+        (COMPUTER, {"result": Image()}),
+        ({**COMPUTER, "pending_safety_checks": [{"id": "x"}]}, {"result": Image(url="u")}),
+        (SHELL, {"result": 3}),
+        (COMMANDS, {"result": [3]}),
+        (COMMANDS, {"result": [{"code": 3}]}),
+        (PATCH, {"result": 3}),
+        (SEARCH, {"result": "add"}),
+    ],
+    ids=repr,
 )
 async def test_an_answer_of_another_kind_is_refused_and_nothing_is_recorded(item, settled):
     agent = Agent(Scripted(item))
     waiting = await agent.run("go", session="s")
-    with pytest.raises(InputError, match="computer_call"):
+    with pytest.raises(InputError, match=f"{item['type']}|an Image"):
         await agent.settle("s", waiting.waiting[0], **settled)
     assert (await agent.resume("s")).waiting[0].state == "deferred"
+
+
+async def test_what_is_to_be_done_stands_in_the_call_and_safety_checks_are_for_a_person():
+    checked = {**COMPUTER, "pending_safety_checks": [{"id": "x"}]}
+    agent = Agent(Scripted(checked))
+    waiting = await agent.run("go", session="s")
+    assert waiting.waiting[0].item.raw["pending_safety_checks"] == [{"id": "x"}]
+    answer = {
+        "type": "computer_call_output",
+        "call_id": "c",
+        "output": SCREEN,
+        "acknowledged_safety_checks": [{"id": "x"}],
+    }
+    assert await told(checked, result=answer) == answer
+
+
+async def test_items_of_several_kinds_and_a_function_call_are_answered_in_their_order():
+    def look() -> str:
+        """Look."""
+        return "seen"
+
+    model = Scripted([COMPUTER, call("look"), {**PATCH, "call_id": "d"}, MCP], "end")
+    agent = Agent(model, tools=[look])
+
+    waiting = await agent.run("go", session="s")
+    assert [(one.name, one.state) for one in waiting.waiting] == [
+        ("computer_call", "deferred"),
+        ("apply_patch_call", "deferred"),
+        ("mcp_approval_request", "approval"),
+    ]
+    assert waiting.calls[1].output == "seen"
+    for one, result in zip(waiting.waiting, (Image(url="u"), "done"), strict=False):
+        await agent.settle("s", one, result=result)
+    assert (await agent.resume("s")).waiting[0].name == "mcp_approval_request"
+    await agent.deny("s", "0.3", "not that one")
+    await agent.resume("s")
+
+    assert [item.type for item in model.requests[-1].items[-4:]] == [
+        "computer_call_output",
+        "function_call_output",
+        "apply_patch_call_output",
+        "mcp_approval_response",
+    ]
+    assert model.requests[-1].items[-1].raw == {
+        "type": "mcp_approval_response",
+        "approval_request_id": "mcpr_1",
+        "approve": False,
+        "reason": "not that one",
+    }
+
+
+async def test_what_the_service_has_answered_itself_waits_for_nobody():
+    hosted = {**COMMANDS, "environment": {"type": "container_reference", "container_id": "x"}}
+    done = {"type": "shell_call_output", "call_id": "c", "output": []}
+    for items in ([{**hosted}, done, "Listed."], [COMMANDS, done, "Listed."], [hosted, "Listed."]):
+        result = await Agent(Scripted(items)).run("go")
+        assert (result.outcome, result.output) == ("complete", "Listed.")
 
 
 async def test_a_request_of_an_mcp_server_is_approved_and_denied_like_any_other():

@@ -227,9 +227,8 @@ def _reader(who: str, parameter: str, grammar: Grammar) -> Callable[[str], dict[
 def _whole_match(who: str, pattern: str) -> Callable[[str], bool]:
     """Whether a text matches as a whole; by an engine whose time is linear in the text."""
     try:
-        validator = SchemaValidator(
-            str_schema(pattern=rf"\A(?:{pattern})\z", regex_engine="rust-regex")
-        )
+        _compiled(pattern)  # alone: what stands around it must not make it whole
+        validator = _compiled(rf"\A(?:{pattern})\z")
     except SchemaError as error:
         said = str(error).partition("regex parse error:")[2] or str(error)
         raise DefinitionError(
@@ -241,3 +240,7 @@ def _whole_match(who: str, pattern: str) -> Callable[[str], bool]:
         return validator.isinstance_python(text)
 
     return fits
+
+
+def _compiled(pattern: str) -> SchemaValidator:
+    return SchemaValidator(str_schema(pattern=pattern, regex_engine="rust-regex"))
