@@ -30,16 +30,17 @@ def chat_route(endpoint: Endpoint) -> Route:
     async def create(request: Request) -> Response:
         """Answer one request, as JSON or as a stream of chunks."""
         body = load_body(await read_body(request))
+        told = translate(body)
         try:
-            underway = await unless_gone(request, endpoint.begin(translate(body)))
+            underway = await unless_gone(request, endpoint.begin(told))
         except RefusalError as error:
             raise renamed(error) from None
         if underway is None:
             return Response(status_code=CLIENT_GONE)
         if body.get("stream"):
             usage = (body.get("stream_options") or {}).get("include_usage") is True
-            told = _frames(underway, usage=usage)
-            return StreamingResponse(told, headers=identity(), media_type="text/event-stream")
+            frames = _frames(underway, usage=usage)
+            return StreamingResponse(frames, headers=identity(), media_type="text/event-stream")
         if await unless_gone(request, finish(underway)) is None:
             return Response(status_code=CLIENT_GONE)
         return _whole(underway.response)

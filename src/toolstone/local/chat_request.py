@@ -94,6 +94,7 @@ def renamed(error: RefusalError) -> RefusalError:
         if head.startswith("tools[") and bracket:
             param = f"{head}].function.{tail}"
     message = error.message.replace(error.param, param) if error.param else error.message
+    message = message.replace("'text.format'", "'response_format'")
     return RefusalError(
         error.status,
         error.code,
