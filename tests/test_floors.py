@@ -55,6 +55,8 @@ PURE = [
     "responses/numbering.py",
     "responses/terminal.py",
     "responses/decode.py",
+    "responses/mending.py",
+    "responses/missed.py",
     "responses/contradictions.py",
     "responses/kinds.py",
     "responses/bodies.py",

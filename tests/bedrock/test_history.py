@@ -111,14 +111,6 @@ def test_reasoning_goes_back_only_if_it_is_encrypted_and_wanted():
     assert [i.type for i in Sender(replays=False).prepare(history)].count("reasoning") == 0
 
 
-def test_refused_reasoning_is_never_sent_again_and_other_is():
-    sender = Sender(replays=True)
-    assert sender.refuse([user("hi"), reasoning("foreign")]) == 1
-    assert sender.refuse([reasoning("foreign")]) == 0
-    sent = sender.prepare([reasoning("foreign"), reasoning("ours")])
-    assert [item.raw["encrypted_content"] for item in sent] == ["ours"]
-
-
 @pytest.mark.parametrize(
     ("raw", "bare"),
     [

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from toolstone.items import Item
 
-__all__ = ["Sender", "fingerprint"]
+__all__ = ["Sender"]
 
 JSON = dict[str, Any]
 
@@ -45,12 +45,10 @@ class Sender:
         replays: Whether encrypted reasoning is sent back at all.
     """
 
-    __slots__ = ("_known", "_lock", "foreign", "replays")
+    __slots__ = ("_known", "_lock", "replays")
 
     def __init__(self, *, replays: bool) -> None:
         self.replays = replays
-        self.foreign: set[int] = set()
-        """Fingerprints of reasoning that this endpoint has refused."""
         self._known: dict[tuple[int, bool], _History] = {}
         self._lock = threading.Lock()
 
@@ -68,22 +66,10 @@ class Sender:
             known.extend(items[len(known.items) :], self)
             return list(known.sent) if known.changed else items
 
-    def refuse(self, items: Sequence[Item]) -> int:
-        """Never send the reasoning in these items again; how many were not refused before."""
-        found = {fingerprint(item) for item in items if type(item) is Reasoning}
-        fresh = found - self.foreign if self.replays else set()
-        with self._lock:
-            self.foreign |= fresh
-            if fresh:
-                self._known.clear()
-        return len(fresh)
-
     def sends(self, item: Item) -> bool:
         """Whether an item goes back at all."""
         return type(item) is not Reasoning or (
-            self.replays
-            and bool(item.raw.get("encrypted_content"))
-            and fingerprint(item) not in self.foreign
+            self.replays and bool(item.raw.get("encrypted_content"))
         )
 
     def _history(self, items: Sequence[Item], *, plain: bool) -> _History:
@@ -150,11 +136,6 @@ class _History:
         self.changed = True
         raw = item.raw if name == wire else {**item.raw, "call_id": name}
         return parse_item(_plain(raw) if self._plain else raw)
-
-
-def fingerprint(item: Item) -> int:
-    """A short mark of an item's encrypted content."""
-    return hash(item.raw.get("encrypted_content") or item.raw.get("id"))
 
 
 def _plain(raw: JSON) -> JSON:

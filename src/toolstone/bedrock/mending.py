@@ -1,4 +1,6 @@
-"""What is tried once before a refusal is final: another path, id, history or parameter. Pure.
+"""What is tried once before a refusal is final: another path, id or parameter. Pure.
+
+What helps at any endpoint, another history, is tried a floor below: `toolstone.responses.mending`.
 
 A `Draft` is one request on its way. A refusal that the table knows a mend for (`StatusError.mend`)
 makes the next draft; each kind of mend is tried once, parameters one by one. What turned out right
@@ -11,15 +13,11 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from toolstone.bedrock.gating import Refusal, field_of, value_of, without
-from toolstone.items import Reasoning
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from toolstone.bedrock.dialect import Dialect
     from toolstone.bedrock.endpoint import Endpoint
     from toolstone.errors import StatusError
-    from toolstone.items import Item
     from toolstone.ports import Request
 
 __all__ = ["Draft", "Learnt", "mend"]
@@ -55,7 +53,6 @@ class Draft:
         model: The id it is sent with.
         plain: Whether items have their documented fields alone.
         refused: What this request had to leave out.
-        foreign: Items whose reasoning was refused.
         tried: The mends it has been through.
         why: What the last one was, for people.
     """
@@ -65,7 +62,6 @@ class Draft:
     model: str
     plain: bool = False
     refused: frozenset[Refusal] = frozenset()
-    foreign: Sequence[Item] = ()
     tried: frozenset[str] = field(default_factory=frozenset)
     why: str = ""
 
@@ -84,7 +80,7 @@ def mend(draft: Draft, error: StatusError, endpoint: Endpoint, dialect: Dialect)
     if error.mend == "drop-parameter":
         return _drop(draft, error)
     kind = error.mend or ("switch-prefix" if _is_elsewhere(draft, error, endpoint) else "")
-    if not kind or kind in draft.tried:
+    if kind not in _MENDS or kind in draft.tried:
         return None
     changed = _MENDS[kind](draft, endpoint, dialect)
     return None if changed is None else replace(draft, tried=draft.tried | {kind}, **changed)
@@ -127,31 +123,12 @@ def _drop(draft: Draft, error: StatusError) -> Draft | None:
     return replace(draft, request=request, refused=refused, why=why)
 
 
-def _strip(draft: Draft, _: Endpoint, __: Dialect) -> Change:
-    if not any(type(item) is Reasoning for item in draft.request.items):
-        return None
-    return {"foreign": draft.request.items, "why": "encrypted reasoning was refused, and left out"}
-
-
 def _bare(draft: Draft, _: Endpoint, __: Dialect) -> Change:
     return None if draft.plain else {"plain": True, "why": "items were sent bare"}
-
-
-def _rebuild(draft: Draft, _: Endpoint, __: Dialect) -> Change:
-    request = draft.request
-    if request.previous is None or request.whole is None:
-        return None
-    whole = replace(request, items=request.whole, previous=None, whole=None)
-    return {
-        "request": whole,
-        "why": "the service has lost the response to go on from; the whole history was sent",
-    }
 
 
 _MENDS: Final = {
     "switch-prefix": _switch,
     "translate-id": _translate,
-    "strip-reasoning": _strip,
     "strip-items": _bare,
-    "rebuild": _rebuild,
 }

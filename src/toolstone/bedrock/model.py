@@ -155,6 +155,12 @@ class BedrockModel:
         self._unsaid = list(endpoint.warnings)
         self._client(endpoint.prefix, endpoint.model)
 
+    @property
+    def _own(self) -> Responses:
+        """The client for the path and id that are known to work."""
+        learnt, endpoint = self._learnt, self.endpoint
+        return self._client(learnt.prefix or endpoint.prefix, learnt.model or endpoint.model)
+
     def __repr__(self) -> str:
         return f"BedrockModel({self.name!r}, {self.endpoint.base_url!r})"
 
@@ -190,6 +196,15 @@ class BedrockModel:
         draft.learn(learnt, self.endpoint)
         response = without_junk(response, self.profile.junk)
         return replace(response, notes=(*notes, *response.notes))
+
+    @property
+    def origin(self) -> str:
+        """Where it is, without the path: what is bound to a service is bound to this."""
+        return self.endpoint.origin
+
+    async def cancel(self, response_id: str) -> Response:
+        """Stop a background response; see `Responses.cancel`."""
+        return await self._own.cancel(response_id)
 
     async def aclose(self) -> None:
         """Close the connections of this event loop now; a later request opens new ones."""
@@ -231,8 +246,6 @@ class BedrockModel:
         better = None
         if not final and tries < limits.BEDROCK_MENDS:
             better = mend(draft, error, self.endpoint, self._dialect)
-        if better is not None and better.foreign and not self._sender.refuse(better.foreign):
-            better = None
         if better is None:
             error.notes = (*notes, *error.notes)
             if error.means in _PLACES and self.endpoint.warnings:
@@ -241,7 +254,7 @@ class BedrockModel:
         notes += [*error.notes, Noted("mended", better.why, data={"mend": error.mend})]
         if error.partial is not None:
             await emit([Retrying(tries + 2, 0.0, better.why)])
-        return replace(better, foreign=())
+        return better
 
     def _warnings(self) -> list[Noted]:
         """What the table has against this endpoint, said with the first answer."""

@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from toolstone.errors import InputError
+from toolstone.errors import InputError, ServiceError, StatusError
+from toolstone.events import Noted, Retrying
+from toolstone.items import Reasoning
+from toolstone.responses.background import Background
 from toolstone.responses.bodies import joined, rendered
 from toolstone.responses.capabilities import check_request
 from toolstone.responses.exchange import Exchange, nobody
+from toolstone.responses.mending import fingerprint, mend, without_reasoning
 from toolstone.responses.operations import Operations
 from toolstone.responses.parse import parse_response
+from toolstone.responses.polling import Patience, poll
 from toolstone.responses.quirks import fitted, honest
+from toolstone.responses.raw import RawReader, RawStream
 from toolstone.responses.render import Renderer
 from toolstone.responses.stream import Assembler
 
@@ -53,6 +60,11 @@ class Responses(Operations):
     """
 
     @cached_property
+    def _foreign(self) -> set[int]:
+        """Marks of reasoning that was refused here."""
+        return set()
+
+    @cached_property
     def _renderer(self) -> Renderer:
         return Renderer(self.model, self.profile)
 
@@ -64,13 +76,21 @@ class Responses(Operations):
                 was tried; `notes` has what each attempt was, `partial` what had arrived.
             InputError: The request cannot be said in JSON; nothing was sent.
             Unsupported: The endpoint is known not to be able to do this; nothing was sent.
+
+        A refusal that has a mend is mended once: a history that the server lost is sent whole,
+        reasoning that it cannot read is left out, from then on too; `notes` tells of it. With
+        `Settings(background=True)` the response is made by the service itself and waited for:
+        its id is told first (`Accepted`), and with `request.accepted` it is only waited for. A
+        task that is cancelled leaves it going; `cancel(id)` stops it.
         """
         if self.profile.unsupported:
             check_request(request, self.profile)
         if self.profile.ignores:
             request = fitted(request, self.profile)
-        body = self._renderer.render(request)
-        response = await self._send(body, emit, streamed=request.stream)
+        try:
+            response = await self._ask(request, emit)
+        except StatusError as error:
+            response = await self._mended(request, error, emit)
         return honest(response, request, self.profile) if self.profile.hides_cuts else response
 
     async def create(self, body: Mapping[str, Any] | None = None, /, **fields: Any) -> Response:
@@ -91,6 +111,100 @@ class Responses(Operations):
             raise InputError("create() answers whole; for a stream use stream() or respond()")
         raw = rendered({"stream": False, **wanted})
         return await self._send(raw, nobody, streamed=False)
+
+    def stream(self, body: Mapping[str, Any] | None = None, /, **fields: Any) -> RawStream:
+        """Send a body of your own and see the events of the answer as the server says them.
+
+        Nothing is asked again once an event was given, except that a broken stream of a background
+        response is taken up again where the profile says that it can be.
+
+        Args:
+            body: The body, as for `create`.
+            **fields: More of it, or instead.
+
+        Raises:
+            InputError: The body cannot be said in JSON.
+
+        Example:
+            async with model.stream(input="hi") as events:
+                async for event in events:
+                    print(event["type"])
+                response = await events.response()
+        """
+        wanted = {**joined(self.model, body, fields), "stream": True}
+        raw, reader = rendered(wanted), RawReader(self)
+
+        def start(emit: Emit) -> Exchange[Response] | Background:
+            if wanted.get("background"):
+                include = wanted.get("include") or ()
+                return Background(self, reader, raw, emit, streamed=True, include=include)
+            url = f"{self.base_url}/responses"
+            return Exchange(self, reader, url, raw, emit, streamed=True)
+
+        return RawStream(self, start)
+
+    async def wait(self, response_id: str, *, include: Sequence[str] = ()) -> Response:
+        """Wait for a background response to end, looking at it now and then.
+
+        Args:
+            response_id: Its id.
+            include: What else it is to hold.
+
+        Raises:
+            InputError: That is no id.
+            ServiceError: It failed, or cannot be looked at (then `outcome` is `unknown`).
+        """
+        return await poll(
+            self,
+            response_id,
+            lambda body, *rest: self.parse(body, b"", *rest),
+            Patience(self),
+            include=include,
+        )
+
+    async def _ask(self, request: Request, emit: Emit) -> Response:
+        if self._foreign:
+            request = replace(request, items=without_reasoning(request.items, self._foreign))
+        body, settings = self._renderer.render(request), request.settings
+        if settings.background or request.accepted is not None:
+            job = Background(
+                self,
+                self,
+                body,
+                emit,
+                streamed=request.stream,
+                accepted=request.accepted,
+                include=settings.include or (),
+            )
+            return await self.persist(job)
+        return await self._send(body, emit, streamed=request.stream)
+
+    async def _mended(self, request: Request, error: StatusError, emit: Emit) -> Response:
+        """Answer a request that was refused, otherwise.
+
+        Raises:
+            ServiceError: It cannot be; the last refusal.
+        """
+        notes: list[Noted] = []
+        tried: set[str] = set()
+        while (better := mend(request, error.mend, tried)) is not None:
+            tried.add(error.mend)
+            notes += [*error.notes, Noted("mended", better.why, data={"mend": error.mend})]
+            if error.partial is not None:
+                await emit([Retrying(len(tried) + 1, 0.0, better.why)])
+            request = better.request
+            try:
+                response = await self._ask(request, emit)
+            except StatusError as refusal:
+                error = refusal
+            except ServiceError as failed:
+                failed.notes = (*notes, *failed.notes)
+                raise
+            else:
+                self._foreign |= {fingerprint(i) for i in better.stripped if type(i) is Reasoning}
+                return replace(response, notes=(*notes, *response.notes))
+        error.notes = (*notes, *error.notes)
+        raise error
 
     async def _send(self, body: bytes, emit: Emit, *, streamed: bool) -> Response:
         url = f"{self.base_url}/responses"

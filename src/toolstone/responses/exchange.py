@@ -116,6 +116,9 @@ class Exchange(Generic[Answer]):
         emit: Where events of a stream go, and what is to be known of attempts.
         method: How it is sent.
         streamed: Whether a stream is asked for.
+
+    Attributes:
+        committed: Whether something of the answer is in use already: then nobody asks again.
     """
 
     __slots__ = (
@@ -128,6 +131,7 @@ class Exchange(Generic[Answer]):
         "_service",
         "_streamed",
         "_url",
+        "committed",
         "emit",
     )
 
@@ -152,6 +156,7 @@ class Exchange(Generic[Answer]):
         self._secrets: Sequence[str] = ()
         self._refusal: Mapping[str, str] = {}
         self.emit = emit
+        self.committed = False
 
     async def attempt(self) -> Answer:
         """Ask once; once more if the one who signs has learnt something from a refusal."""

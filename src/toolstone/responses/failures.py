@@ -114,6 +114,16 @@ TABLE: Final[tuple[Row, ...]] = (
         words=_words("previous_response_not_found"),
         hint="The response to go on from is gone; go on from the local history (state='local')",
         means="state-lost",
+        mend="rebuild",
+    ),
+    Row(
+        StatusError,
+        retryable=False,
+        statuses=frozenset({400, 404}),
+        pattern=_pattern(r"\bprevious[ _]response\b.*\b(not found|does not exist|unknown|expired)"),
+        hint="The response to go on from is gone; go on from the local history (state='local')",
+        means="state-lost",
+        mend="rebuild",
     ),
     Row(
         StatusError,
@@ -121,6 +131,16 @@ TABLE: Final[tuple[Row, ...]] = (
         words=_words("invalid_encrypted_content"),
         hint="Reasoning from another service, region or time; leave these items out",
         means="malformed",
+        mend="strip-reasoning",
+    ),
+    Row(
+        StatusError,
+        retryable=False,
+        statuses=frozenset({400, 404}),
+        pattern=_pattern(r"\bitem with id '?rs_\w+'? not found"),
+        hint="Reasoning that the service did not keep; leave these items out, or use store=True",
+        means="malformed",
+        mend="strip-reasoning",
     ),
     Row(
         StatusError,

@@ -47,6 +47,8 @@ class Attempted(Protocol[Got]):
 
     emit: Callable[[Sequence[Any]], Awaitable[None]]
     """Where it is said that it is tried again."""
+    committed: bool
+    """Whether something of it is in use already: then it is not begun anew."""
 
     async def attempt(self) -> Got:
         """Try once."""
@@ -157,9 +159,17 @@ class Service:
         async def announce(error: ServiceError, number: int, wait: float) -> None:
             await exchange.emit([Retrying(number + 1, wait, str(error))])
 
+        def repeats(error: ServiceError) -> bool:
+            return error.retryable and error.outcome != "unknown" and not exchange.committed
+
         try:
             answer = await persist(
-                attempt, first, retry=self.retry, quota=self.quota, announce=announce
+                attempt,
+                first,
+                retry=self.retry,
+                quota=self.quota,
+                announce=announce,
+                repeats=repeats,
             )
         except ServiceError as error:
             error.attempts = max(1, len(notes))

@@ -25,6 +25,8 @@ class Deadlines:
             not streamed may take `total` for its first byte.
         idle: Silence between two semantic events of a stream; comments and pings are silence.
         total: One attempt. Time in which the reader holds a stream back does not count.
+        background: A response that the service works on by itself, until it has ended; each look
+            at it is an attempt of its own.
 
     Raises:
         ConfigError: One of them is not above zero.
@@ -34,9 +36,10 @@ class Deadlines:
     first_byte: float | None = None
     idle: float | None = limits.IDLE_SECONDS
     total: float | None = limits.TOTAL_SECONDS
+    background: float | None = limits.BACKGROUND_SECONDS
 
     def __post_init__(self) -> None:
-        for name in ("connect", "first_byte", "idle", "total"):
+        for name in ("connect", "first_byte", "idle", "total", "background"):
             seconds = getattr(self, name)
             if seconds is not None and not seconds > 0:
                 raise ConfigError(f"Deadlines({name}={seconds!r}): give seconds above 0, or None")

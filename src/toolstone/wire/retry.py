@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import time
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import TYPE_CHECKING, TypeVar
 
 from toolstone import limits
@@ -99,6 +100,7 @@ async def persist(
     retry: Retry,
     quota: Quota,
     announce: Callable[[ServiceError, int, float], Awaitable[None]],
+    repeats: Callable[[ServiceError], bool] = attrgetter("retryable"),
 ) -> Answer:
     """Go on after a first attempt has failed.
 
@@ -108,6 +110,7 @@ async def persist(
         retry: How often and how long.
         quota: What all requests of the client share.
         announce: Told before each pause: the failure, its number, the seconds.
+        repeats: Whether another attempt may be made after this failure.
 
     Raises:
         ServiceError: The last failure.
@@ -123,9 +126,7 @@ async def persist(
 
     def again(state: RetryCallState) -> bool:
         error = _error(state)
-        if error is None or not error.retryable or state.attempt_number >= retry.attempts:
-            return False
-        if error.outcome == "unknown":  # it may still be done: it is not begun a second time
+        if error is None or not repeats(error) or state.attempt_number >= retry.attempts:
             return False
         if error.retry_after is not None and error.retry_after > retry.after_max:
             return False
