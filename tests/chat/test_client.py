@@ -113,7 +113,9 @@ async def test_a_stream_that_breaks_off_is_asked_for_again(transport):
 @BOTH
 async def test_an_answer_without_an_end_is_asked_for_again_and_then_none(transport, request_):
     value = wire.completion(None, content="It is")
-    answer = stream_of(wire.encode(wire.narrate(value))) if request_.stream else peer.json_reply(value)
+    answer = (
+        stream_of(wire.encode(wire.narrate(value))) if request_.stream else peer.json_reply(value)
+    )
     async with peer.Peer(answer) as there:
         with pytest.raises(TransportError, match="finish_reason") as caught:
             await model(there, transport).respond(request_, Seen())
@@ -193,7 +195,9 @@ async def test_a_body_of_your_own_is_sent_as_it_is(transport):
 
 def test_its_profile_states_its_limits():
     client = ChatCompletions(model="m", base_url="https://x.example/v1")
-    assert {"background", "stateful", "web_search", "custom_tools"} <= set(client.profile.unsupported)
+    assert {"background", "stateful", "web_search", "custom_tools"} <= set(
+        client.profile.unsupported
+    )
     assert "max_tool_calls" in client.profile.ignores
     with pytest.raises(Unsupported, match="background"):
         require(client, "background")

@@ -20,7 +20,7 @@ SQL = {
     "format": {"type": "grammar", "syntax": "lark", "definition": "start: /a/"},
 }
 CUSTOM = ToolSpec("sql", "", {}, strict=False, raw=SQL)
-OPENAI = Profile(name="openai")
+OPENAI = Profile(name="openai", spelt={"allowed_tools": "allowed_tools"})
 
 
 def call(call_id="c1", name="weather", arguments="{}", **more):

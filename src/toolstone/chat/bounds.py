@@ -50,7 +50,6 @@ CHAT_PROFILE: Final = Profile(
     unsupported={
         "custom_tools": "Give the agent a function with one text parameter; OpenAI's own endpoint "
         "has custom tools: profile=Profile(name='openai').",
-        "allowed_tools": "The others are not offered, which comes to the same.",
     },
 )
 """A server of which nothing is known but the protocol."""

@@ -2,8 +2,8 @@
 
 Messages are spliced: each was made once, and nothing walks the history again. Only what is set is
 sent; `model` and `stream` always, and a strict tool's `strict`, unless the profile refuses one by
-name. A choice among some tools is said by offering those alone where the server does not know
-`allowed_tools`.
+name. A choice among some tools is said by offering those alone, unless the profile knows the word
+`allowed_tools`: most servers take that form without effect.
 """
 
 from __future__ import annotations
@@ -142,7 +142,7 @@ class Renderer:
         said = choice.get("allowed_tools", choice)
         mode, listed = said.get("mode", "auto"), said.get("tools") or []
         names = [one.get("name") or one.get(one.get("type"), {}).get("name") for one in listed]
-        if mode == "none" or "allowed_tools" in self._profile.unsupported:
+        if mode == "none" or "allowed_tools" not in self._profile.spelt:
             return mode, _offered(names, tools)
         nested = [_named(_kind_of(name, tools), name) for name in names]
         return {"type": "allowed_tools", "allowed_tools": {"mode": mode, "tools": nested}}, None
