@@ -80,3 +80,28 @@ def aws(pong):
 def callers():
     """The class itself, for tests with several callers of one endpoint."""
     return Aws
+
+
+class Says:
+    """A brain that says these pieces, whatever it is asked, and then perhaps breaks."""
+
+    models = ()
+
+    def __init__(self, *pieces, error=None):
+        self.pieces, self.error, self.turns = pieces, error, []
+
+    async def answer(self, turn):
+        self.turns.append(turn)
+        for piece in self.pieces:
+            yield piece
+        if self.error:
+            raise self.error
+
+    async def close(self):
+        pass
+
+
+@pytest.fixture
+def says():
+    """The class itself: `serve(says(Text("hi"), End()))`."""
+    return Says

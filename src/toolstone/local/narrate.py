@@ -110,13 +110,20 @@ class Narration:
             case _:
                 assert_never(piece)
 
-    def crash(self, code: str, message: str) -> list[Event]:
-        """Say that the response failed here."""
-        return self.tell(End(status="failed", error={"code": code, "message": message}))
+    def crash(
+        self, code: str, message: str, fault: Mapping[str, Any] | None = None
+    ) -> list[Event]:
+        """Say that the response failed here.
 
-    def fault(self, error: Mapping[str, Any]) -> Event:
-        """Say in an event of its own what went wrong: `{type, code, message, param}`."""
-        return self._event("error", error=dict(error))
+        Args:
+            code: The machine's word for it.
+            message: What went wrong.
+            fault: `{type, code, message, param}`, said by an event of its own just before.
+        """
+        events = self._close("incomplete")
+        if fault is not None:
+            events.append(self._event("error", error=dict(fault)))
+        return events + self.tell(End(status="failed", error={"code": code, "message": message}))
 
     def cancel(self) -> list[Event]:
         """Break off; the protocol has no event that says so, only the response does."""

@@ -78,8 +78,8 @@ async def tell_whole(
 
 def crash(narration: Narration, error: RefusalError, *, faults: bool) -> list[Event]:
     """Tell that a response failed, and perhaps by an event of its own what went wrong."""
-    event = [narration.fault(error.envelope()["error"])] if faults else []
-    return event + narration.crash(error.code or "server_error", error.message)
+    fault = error.envelope()["error"] if faults else None
+    return narration.crash(error.code or "server_error", error.message, fault)
 
 
 async def read_body(request: Request) -> bytes:
