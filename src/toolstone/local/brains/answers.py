@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final, Literal, TypeAlias
 
 from toolstone.errors import ConfigError
+from toolstone.local import counting
 from toolstone.local.brain import (
     Arguments,
     Call,
@@ -208,6 +209,6 @@ def _cuts(text: str, size: int) -> Iterator[str]:
 
 
 def estimate(turn: Turn, written: str) -> Usage:
-    """Count four characters of JSON as one token: steady, and never zero for something said."""
-    read = json.dumps([list(turn.items), turn.instructions, turn.body.get("tools")], default=str)
-    return Usage(-(-len(read) // 4), -(-len(written) // 4))
+    """Count four characters as one token: steady, and never zero for something said."""
+    read = counting.estimate([list(turn.items), turn.instructions, turn.body.get("tools")])
+    return Usage(read, -(-len(written) // 4))

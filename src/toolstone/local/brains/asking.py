@@ -3,13 +3,16 @@
 from collections.abc import Mapping
 from typing import Any, Final
 
-from toolstone.items import parse_item
+from toolstone.items import Item, parse_item
 from toolstone.local.brain import Turn
 from toolstone.ports import OutputFormat, Request, Settings, ToolSpec
 
-__all__ = ["request_of"]
+__all__ = ["HERE", "request_of"]
 
 JSON = Mapping[str, Any]
+
+HERE: Final = "_here_"
+"""Stands in the ids of items that were told before the other side had said their own."""
 
 _SETTINGS: Final = frozenset(
     {
@@ -23,7 +26,7 @@ _OWN: Final = frozenset(
     {
         *("model", "input", "instructions", "tools", "tool_choice", "text", "reasoning"),
         *("stream", "stream_options", "store", "background", "background_options"),
-        *("previous_response_id", "conversation"),
+        *("previous_response_id", "conversation", "context_management"),
     }
 )
 """Fields that stand elsewhere in the request, or that are between the client and this endpoint."""
@@ -34,13 +37,13 @@ _FUNCTION: Final = frozenset({"type", "name", "description", "parameters", "stri
 def request_of(turn: Turn) -> Request:
     """Give the request that a turn comes to.
 
-    The items go as they came, the history before them; what is stored is stored here. A field that
-    `Settings` does not know goes as it is.
+    The items go as they came, the history before them, without ids that the other side has not
+    given; what is stored is stored here. A field that `Settings` does not know goes as it is.
     """
     body = turn.body
     wanted = turn.format
     return Request(
-        items=tuple(parse_item(dict(item)) for item in turn.items),
+        items=tuple(_item(item) for item in turn.items),
         instructions=turn.instructions or None,
         tools=tuple(_spec(tool) for tool in body.get("tools") or ()),
         tool_choice=body.get("tool_choice"),
@@ -48,6 +51,13 @@ def request_of(turn: Turn) -> Request:
         settings=_settings(body, json_mode=wanted["type"] == "json_object"),
         stream=body.get("stream") is True,
     )
+
+
+def _item(raw: JSON) -> Item:
+    foreign = raw.get("role", "assistant") == "assistant" and not raw["type"].endswith("_output")
+    if foreign and HERE not in str(raw.get("id")):
+        return parse_item(dict(raw))
+    return parse_item({key: value for key, value in raw.items() if key != "id"})
 
 
 def _settings(body: JSON, *, json_mode: bool) -> Settings:

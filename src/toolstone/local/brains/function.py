@@ -63,10 +63,6 @@ class Function:
             async for piece in told:
                 yield piece
 
-    async def count(self, turn: Turn) -> int:
-        """Count what would be read, four characters a token."""
-        return estimate(turn, "").input_tokens
-
     async def close(self) -> None:
         """Hold nothing, so let go of nothing."""
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import uuid
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing, suppress
 from typing import Any, Final
@@ -96,7 +97,7 @@ class Proxy:
         The model pushes and a brain is pulled, so the request runs in a task; it is waited for
         before this ends, also when nobody listens any more.
         """
-        relay = Relay()
+        relay = Relay(lambda: uuid.uuid4().hex)
         heard: asyncio.Queue[Piece | Response | Exception] = asyncio.Queue(limits.STREAM_BACKLOG)
 
         async def emit(deltas: Sequence[Any]) -> None:

@@ -5,7 +5,7 @@ are told as they come, for as long as they come in the order of the items, and c
 else are told whole. The last item told is closed as the response has it. Pure.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from toolstone.events import ArgumentsDelta, ReasoningDelta, RefusalDelta, Retrying, TextDelta
@@ -20,15 +20,21 @@ from toolstone.local.brain import (
     Text,
     Thought,
 )
+from toolstone.local.brains.asking import HERE
 from toolstone.local.brains.retold import retell_end, retell_item, words_of
 
 __all__ = ["Relay"]
 
 
 class Relay:
-    """Passes on one answer."""
+    """Passes on one answer.
 
-    def __init__(self) -> None:
+    Args:
+        unique: Makes the last part of an id.
+    """
+
+    def __init__(self, unique: Callable[[], str]) -> None:
+        self._unique = unique
         self._told: list[str] = []  # what was told of each item; the last one is open
         self._holding = False
 
@@ -40,11 +46,12 @@ class Relay:
             case ArgumentsDelta():
                 self._holding = True
             case TextDelta(text, item) if self._follows(item):
-                yield from self._say(item, Message(), Text(text))
+                yield from self._say(item, self._message(), Text(text))
             case RefusalDelta(text, item) if self._follows(item):
-                yield from self._say(item, Message(), Decline(text))
+                yield from self._say(item, self._message(), Decline(text))
             case ReasoningDelta(text, item, summary) if self._follows(item):
-                yield from self._say(item, Reasoning(), (Summary if summary else Thought)(text))
+                opening = Reasoning(f"rs{HERE}{self._unique()}")
+                yield from self._say(item, opening, (Summary if summary else Thought)(text))
             case _:
                 pass
 
@@ -65,10 +72,13 @@ class Relay:
             rest = words_of(item)[len(self._told[-1]) :]
             if rest and item.get("type") == "message":
                 yield Text(rest)
-            yield Settle(item)
+            yield Settle({key: value for key, value in item.items() if key != "id"})
         for item in output[len(self._told) :]:
             yield from retell_item(item)
         yield retell_end(response)
+
+    def _message(self) -> Message:
+        return Message(id=f"msg{HERE}{self._unique()}")
 
     def _follows(self, item: int) -> bool:
         """Tell whether a delta is of the open item, or of the one right after it."""

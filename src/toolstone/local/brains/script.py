@@ -16,7 +16,6 @@ from toolstone.local.brains.answers import (
     Part,
     Say,
     Scripted,
-    estimate,
     recite,
     refusal,
     whole_answer,
@@ -101,10 +100,6 @@ class Script:
             )
         async for piece in recite(self._answers[index], turn):
             yield piece
-
-    async def count(self, turn: Turn) -> int:
-        """Count what would be read, four characters a token."""
-        return estimate(turn, "").input_tokens
 
     async def close(self) -> None:
         """Hold nothing, so let go of nothing."""
