@@ -51,5 +51,5 @@ def meet(peer, transport):
     def made(scenario, *, times=None, **options):
         return MEETING.Meeting(peer, peer.base_url(scenario, times=times), transport, **options)
 
-    made.peer = peer
+    made.peer, made.transport = peer, transport
     return made

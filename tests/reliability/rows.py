@@ -30,14 +30,23 @@ def _param(row, case, door):
     name = made["scenario"] + (f"x{made['times']}" if "times" in made else "")
     reason = case.get("open") or row.get("open")
     is_open = reason and door in case.get("open_doors", [door])
-    # whichever library carries it: a case that is open with one of them says so
     marks = [] if not is_open else [pytest.mark.xfail(strict=True, reason=reason)]
     return pytest.param(made, door, marks=marks, id=f"{name}-{door}")
+
+
+def settled(case, transport):
+    """The case as it is for a transport, with what is deliberately different."""
+    only = case.get("instead_with")
+    if only and only not in transport.__module__:
+        return case
+    return {**case, **case.get("instead", {})}
 
 
 def special():
     """Which rows have tests of their own, by the names of these."""
     found = set()
     for path in HERE.glob("test_*.py"):
-        found |= set(re.findall(r"^(?:async )?def test_([hsem]\d\d)_", path.read_text(), re.M))
+        found |= set(
+            re.findall(r"^(?:async )?def test_([hsem]\d\d)_", path.read_text(), re.MULTILINE)
+        )
     return {name.upper() for name in found}
