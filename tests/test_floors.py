@@ -47,6 +47,7 @@ PURE = [
     "runs/budget.py",
     "runs/plan.py",
     "runs/choice.py",
+    "runs/origins.py",
     "responses/render.py",
     "responses/parse.py",
     "responses/stream.py",

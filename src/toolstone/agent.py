@@ -14,6 +14,7 @@ from toolstone.ports import NO_SETTINGS, Model, Settings
 from toolstone.runs.budget import Budget
 from toolstone.runs.conduct import conduct
 from toolstone.runs.loop import Rig, drive
+from toolstone.runs.origins import carried
 from toolstone.runs.result import Result, result_again
 from toolstone.runs.stream import BlockingStream, RunStream
 from toolstone.schema.output import OutputType
@@ -316,13 +317,13 @@ class Agent(Turns[Output]):
     ) -> Result[Output]:
         items = input_items(given)
         run, ledger = await self._sessions.load_free(wish.session)
-        if after is not None:
-            if run.records:
-                raise InputError(f"after= was given, but session {run.session!r} has records")
-            items = (*after.items, *items)
-        check_input(items)
+        if after is not None and run.records:
+            raise InputError(f"after= was given, but session {run.session!r} has records")
         run_id = uuid.uuid4().hex
         plan = await self._shop.plan(wish, run_id, stream=stream is not None)
+        if after is not None:
+            items = (*carried(after, plan.origin), *items)
+        check_input(items)
         rig = self._shop.rig(plan, run, run_id, ledger, wish, stream)
         return await self._conduct(plan, rig, ledger, self._shop.began(plan, items))
 

@@ -137,6 +137,7 @@ class Workshop(Generic[Output]):
             budget=wish.budget or self.budget,
             profile=profile,
             name=self.model_name,
+            origin=getattr(model, "origin", ""),
             deps=wish.deps,
             concurrency=self.concurrency,
             reasks=self.reasks,

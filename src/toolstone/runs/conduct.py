@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Self, TypeVar, overload
 
+from toolstone import limits
 from toolstone.errors import DroppedError, FailedError, RunCancelled, ServiceError, ToolstoneError
 from toolstone.events import Fact, Finished
 from toolstone.runs.result import Result, make_result, raise_for
@@ -68,6 +70,7 @@ async def conduct(
         except asyncio.CancelledError:
             if not stop.asked():
                 raise
+            await _stop_there(plan, run)
             await rig.journal.record(Finished("cancelled", "token"))
             raise RunCancelled(
                 f"the run was stopped through its cancel token. Go on with resume({run.session!r})",
@@ -90,6 +93,16 @@ async def conduct(
     return result
 
 
+async def _stop_there(plan: Plan[Any], run: Run) -> None:
+    """Have the service stop what it still works on in the background."""
+    cancel = getattr(plan.model, "cancel", None)
+    if run.accepted is None or cancel is None:
+        return
+    with suppress(ServiceError, TimeoutError):  # it was wished for; the run is stopped anyhow
+        async with asyncio.timeout(limits.BACKGROUND_CANCEL_SECONDS):
+            await cancel(run.accepted)
+
+
 def _service_error(
     plan: Plan[Any], run: Run, rig: Rig, error: ServiceError
 ) -> DroppedError | FailedError:
@@ -97,7 +110,7 @@ def _service_error(
     partial = getattr(error, "partial", None)
     text = partial.text if partial is not None else ""
     result = make_result(plan, run, None, rig.exchanges, text)
-    kind = DroppedError if error.outcome == "partial" else FailedError
+    kind = FailedError if error.outcome == "none" else DroppedError
     mine = kind(f"{error}. Go on with resume({run.session!r})", result=result, session=run.session)
     mine.kind = error.kind
     mine.retryable = error.retryable

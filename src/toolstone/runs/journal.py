@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Any
 
-from toolstone.events import Record
+from toolstone.events import Accepted, Record
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
@@ -65,7 +65,7 @@ class Journal:
         for record in records:
             self.run.add(record)
         if self.watched:
-            await self.emit(facts)
+            await self._show(facts)
 
     async def _catch_up(self, ledger: Ledger) -> None:
         """Fold in what the last append kept although nobody heard of it."""
@@ -77,9 +77,16 @@ class Journal:
         for record in mine:
             self.run.add(record)
         if self.watched:
-            await self.emit([record.fact for record in mine])
+            await self._show([record.fact for record in mine])
 
-    async def emit(self, events: Sequence[Fact | Delta]) -> None:
+    async def emit(self, events: Sequence[Delta | Accepted]) -> None:
+        """Show deltas; keep that a response was accepted, so that it can be waited for later."""
+        if events and type(events[0]) is Accepted:
+            await self.record(events[0])
+        else:
+            await self._show(events)
+
+    async def _show(self, events: Sequence[Fact | Delta]) -> None:
         """Show events to observers, then to the one reader; a slow reader slows the run."""
         for observer in self._observers:
             for event in events:

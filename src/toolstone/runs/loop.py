@@ -6,6 +6,7 @@ engines that call it once per task.
 
 from __future__ import annotations
 
+import asyncio
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, assert_never
 
@@ -22,6 +23,7 @@ from toolstone.runs.steps import (
     Stop,
     Wait,
     next_step,
+    out_of,
     read_arguments,
 )
 from toolstone.tools.calling import Pending, call_all
@@ -34,7 +36,7 @@ if TYPE_CHECKING:
 
     from toolstone.events import Delta, Ruled
     from toolstone.outcomes import Outcome
-    from toolstone.ports import Response
+    from toolstone.ports import Request, Response
     from toolstone.runs.budget import Purse
     from toolstone.runs.journal import Journal
     from toolstone.runs.plan import Offer, Plan
@@ -97,7 +99,7 @@ async def advance(plan: Plan[Any], run: Run, rig: Rig) -> Stop | Wait | None:
     step = next_step(plan, run, offer, rig.purse, rig.clock())
     match step:
         case Ask():
-            await _ask(plan, step, run, rig)
+            return await _ask(plan, step, run, rig)
         case Call(calls):
             await _call(plan, calls, offer, rig)
         case Answer(returned):
@@ -117,12 +119,20 @@ async def advance(plan: Plan[Any], run: Run, rig: Rig) -> Stop | Wait | None:
 # ----------------------------------------------------------------------------------------- ask
 
 
-async def _ask(plan: Plan[Any], step: Ask, run: Run, rig: Rig) -> None:
-    journal = rig.journal
-    rig.purse.reserve(step.input_tokens, step.output_tokens)  # before another run can look
-    await journal.record(Asked(run.requests + 1, step.input_tokens, step.output_tokens))
+async def _ask(plan: Plan[Any], step: Ask, run: Run, rig: Rig) -> Stop | None:
+    journal, request = rig.journal, step.request
+    if request.accepted is None:
+        rig.purse.reserve(step.input_tokens, step.output_tokens)  # before another run can look
+        await journal.record(Asked(run.requests + 1, step.input_tokens, step.output_tokens))
     try:
-        response = await plan.model.respond(step.request, journal.emit)
+        if request.accepted is None and not request.settings.background:
+            response = await plan.model.respond(request, journal.emit)
+        else:
+            response = await _wait_for(plan, request, rig)
+    except _OutOfTimeError:
+        stop = out_of("seconds")
+        await _finish(stop, run, rig)
+        return stop
     except ServiceError as error:
         await _failed(error, rig)
         raise
@@ -144,12 +154,28 @@ async def _ask(plan: Plan[Any], step: Ask, run: Run, rig: Rig) -> None:
             response.endpoint,
         ),
     )
+    return None
+
+
+class _OutOfTimeError(Exception):
+    """The budget's seconds are over, and the service still works on the response."""
+
+
+async def _wait_for(plan: Plan[Any], request: Request, rig: Rig) -> Response:
+    """Wait for a background response as long as the budget's seconds last."""
+    try:
+        async with asyncio.timeout(rig.purse.left(rig.clock()).seconds) as limit:
+            return await plan.model.respond(request, rig.journal.emit)
+    except TimeoutError as error:
+        if isinstance(error, ServiceError) or not limit.expired():
+            raise
+        raise _OutOfTimeError from error
 
 
 async def _failed(error: ServiceError, rig: Rig) -> None:
     """The model did not answer: say so in the record, with what the attempts cost."""
     _spend(error.notes, rig.purse, already=1)
-    outcome: Outcome = "dropped" if error.outcome == "partial" else "failed"
+    outcome: Outcome = "failed" if error.outcome == "none" else "dropped"
     await rig.journal.record(*error.notes, Finished(outcome, type(error).__name__))
 
 

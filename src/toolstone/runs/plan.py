@@ -50,6 +50,8 @@ class Plan(Generic[Output]):
     profile: Profile = field(default_factory=Profile)
     name: str = ""
     """The model's name as the user wrote it: the key of the price table."""
+    origin: str = ""
+    """Where the model is; empty if it does not say."""
     deps: Any = None
     concurrency: int = limits.CALLS_PER_TURN
     reasks: int = limits.OUTPUT_REASKS

@@ -85,6 +85,7 @@ class Run:
     """The fold of a session's facts."""
 
     __slots__ = (
+        "accepted",
         "agent",
         "answer",
         "asked",
@@ -94,12 +95,14 @@ class Run:
         "clash",
         "delegated",
         "empties",
+        "endpoint",
         "finished",
         "fresh",
         "history",
         "id",
         "last_response",
         "lost",
+        "minted",
         "missing",
         "open",
         "reasks",
@@ -126,6 +129,10 @@ class Run:
         self.fresh = 0
         """From here on, a server's own copy of the conversation does not know the history."""
         self.last_response = ""
+        self.endpoint = ""
+        """The origin that gave the last answer of the history."""
+        self.minted: list[tuple[int, str]] = []
+        """Where in the history the parts of other endpoints before it end, and their origins."""
         self.responses = 0
         self.began: Began | None = None
         self.finished: Finished | None = None
@@ -143,6 +150,8 @@ class Run:
 
     def _go_on(self) -> None:
         self.asked: Asked | None = None
+        self.accepted: str | None = None
+        """The id of a background response that was begun, and has not been seen to end."""
         self.attempts = 0
         """Attempts of the request that failed."""
         self.answer: Answered | None = None
@@ -170,6 +179,7 @@ class Run:
                 self._lose()
                 self.requests += 1
                 self.asked = fact
+                self.accepted = None
                 self.attempts = 0
                 self.answer = None
                 self.verdict = None
@@ -193,19 +203,25 @@ class Run:
                 self._add_noted(fact)
             case Finished() as fact:
                 self.finished = fact
-            case Accepted():
-                pass
+                if fact.outcome == "cancelled":
+                    self.accepted = None  # the service was told to stop, too
+            case Accepted(response=response):
+                self.accepted = response
             case _ as never:
                 assert_never(never)
 
     def _add_began(self, fact: Began) -> None:
         self.began = fact
         self.finished = None
-        self._lose()
+        waiting = self.asked, self.accepted
+        if not (fact.resumed and self.accepted):
+            waiting = None, None
+            self._lose()
         if not fact.resumed:
             self._begin()
         elif not self.open:
             self._go_on()
+        self.asked, self.accepted = waiting  # what was begun is waited for, not paid again
         self.warned = 0
         self.turns = []
         self.history.extend(fact.input)
@@ -226,6 +242,7 @@ class Run:
 
     def _add_answered(self, fact: Answered) -> None:
         self.asked = None
+        self.accepted = None
         self.answer = fact
         self.spent += fact.usage
         if self.attempts:
@@ -242,6 +259,8 @@ class Run:
                 self.verdict = "failed"
         if self.verdict not in {"calls", "complete"}:
             return  # what is cut off, empty or refused is not shown to the model again
+        if fact.endpoint != self.endpoint:
+            self._move(fact.endpoint)
         self.history.extend(fact.items)
         self.fresh = len(self.history)
         self.last_response = fact.response
@@ -249,6 +268,12 @@ class Run:
             self.missing = len(calls)
             self.open = calls
             self.calls.extend(calls)
+
+    def _move(self, endpoint: str) -> None:
+        """From the last answer on, the history is another endpoint's."""
+        if self.endpoint:
+            self.minted.append((self.fresh, self.endpoint))
+        self.endpoint = endpoint
 
     def _add_returned(self, fact: Returned) -> None:
         if fact.usage is not None:
@@ -276,6 +301,8 @@ class Run:
         if fact.what == "attempt":
             self.requests += 1 if self.attempts else 0  # `Asked` has counted the first
             self.attempts += 1
+            if self.accepted is not None and fact.data.get("response") == self.accepted:
+                self.accepted = None  # it has ended, and failed
 
     def _add_said(self, fact: Said) -> None:
         self.history.extend(fact.items)

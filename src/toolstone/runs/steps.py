@@ -28,6 +28,7 @@ from toolstone.outcomes import Outcome  # noqa: TC001  read by the dataclass
 from toolstone.ports import Request, Response, ToolSpec
 from toolstone.runs.budget import Left, Purse, estimate_tokens
 from toolstone.runs.choice import forces, kept
+from toolstone.runs.origins import native
 from toolstone.schema.output import OutputProblem
 from toolstone.schema.strictjson import clean_name
 from toolstone.tools.refusals import explain_kind
@@ -39,7 +40,7 @@ if TYPE_CHECKING:
     from toolstone.runs.plan import Offer, Plan
     from toolstone.runs.state import CallState, Run
 
-__all__ = ["Ask", "Call", "Say", "Step", "Stop", "Wait", "next_step"]
+__all__ = ["Ask", "Call", "Say", "Step", "Stop", "Wait", "next_step", "out_of"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -290,9 +291,11 @@ def _repeats(turns: list[list[tuple[str, str]]], period: int) -> bool:
 
 
 def _ask_step(plan: Plan[Any], run: Run, offer: Offer, purse: Purse, left: Left) -> Step:
+    if run.accepted is not None:
+        return _wait_step(plan, run, offer, left)
     spent = left.exhausted()
     if spent is not None:
-        return _out_of(spent)
+        return out_of(spent)
     settings = plan.settings
     input_tokens = output_tokens = 0
     if purse.counts_tokens:
@@ -300,10 +303,21 @@ def _ask_step(plan: Plan[Any], run: Run, offer: Offer, purse: Purse, left: Left)
         room = purse.output_room(left, input_tokens)
         if room is not None:
             if room < limits.MAX_OUTPUT_TOKENS_MIN:
-                return _out_of("tokens" if left.dollars is None else "dollars")
+                return out_of("tokens" if left.dollars is None else "dollars")
             output_tokens = min(room, settings.max_output_tokens or room)
             settings = replace(settings, max_output_tokens=output_tokens)
     return Ask(_request(plan, run, offer, settings), input_tokens, output_tokens)
+
+
+def _wait_step(plan: Plan[Any], run: Run, offer: Offer, left: Left) -> Step:
+    """What was begun in the background is paid already: it is waited for while there is time."""
+    if left.seconds is not None and left.seconds <= 0:
+        return out_of("seconds")
+    settings, asked = plan.settings, run.asked
+    if asked is not None and asked.output_tokens:
+        settings = replace(settings, max_output_tokens=asked.output_tokens)
+    request = replace(_request(plan, run, offer, settings), accepted=run.accepted)
+    return Ask(request, asked.input_tokens, asked.output_tokens) if asked else Ask(request)
 
 
 def _told_bytes(plan: Plan[Any], offer: Offer) -> int:
@@ -324,7 +338,8 @@ def _tools_bytes(specs: tuple[ToolSpec, ...]) -> int:
     )
 
 
-def _out_of(limit: str) -> Stop:
+def out_of(limit: str) -> Stop:
+    """The run is over because this limit of the budget is used up."""
     return Stop(
         "stopped",
         why=f"the budget's {limit} are used up; raise Budget({limit}=...)",
@@ -332,17 +347,21 @@ def _out_of(limit: str) -> Stop:
 
 
 def _request(plan: Plan[Any], run: Run, offer: Offer, settings: Any) -> Request:
-    known = settings.state == "server" and run.last_response != ""
+    here = not plan.origin or run.endpoint in ("", plan.origin)
+    history = run.history if here and not run.minted else native(run, plan.origin)
+    known = here and run.last_response != ""
+    chained = known and settings.state == "server"
+    kept = chained or (known and settings.conversation is not None)
     return Request(
-        items=run.history[run.fresh :] if known else run.history,
+        items=run.history[run.fresh :] if kept else history,
         instructions=_instructions(plan),
         tools=offer.specs,
         tool_choice=_tool_choice(plan, run, offer),
         output=plan.format,
         settings=settings,
         stream=plan.stream if settings.stream is None else settings.stream,
-        previous=run.last_response if known else None,
-        whole=run.history if known else None,
+        previous=run.last_response if chained else None,
+        whole=history if chained else None,
     )
 
 
