@@ -98,14 +98,8 @@ def narrate(value, *, size=4, usage=True, index=True, whole=False, repeat=False)
         return {**head, "object": "chat.completion.chunk", "choices": [told]}
 
     message = choice["message"]
-    yield chunk({"role": "assistant", "content": ""})
-    for name in ("reasoning_content", "reasoning", "content", "refusal"):
-        said = message.get(name)
-        if isinstance(said, str):
-            for piece in split(said, size):
-                yield chunk({name: piece})
-        elif said is not None:
-            yield chunk({name: said})
+    for delta in said_by(message, size):
+        yield chunk(delta)
     for one in (choice.get("logprobs") or {}).get("content", ()):
         yield chunk({}, logprobs={"content": [one]})
     if message.get("annotations"):
@@ -115,13 +109,22 @@ def narrate(value, *, size=4, usage=True, index=True, whole=False, repeat=False)
             told = {"index": number, **delta} if index else delta
             yield chunk({"tool_calls": [told]})
     last = chunk({}, choice["finish_reason"])
-    if "usage" not in value:
-        yield last
-    elif usage:
+    if usage:
         yield last
         yield {**head, "object": "chat.completion.chunk", "choices": [], "usage": value["usage"]}
     else:
         yield {**last, "usage": value["usage"]}
+
+
+def said_by(message, size):
+    yield {"role": "assistant", "content": ""}
+    for name in ("reasoning_content", "reasoning", "content", "refusal"):
+        said = message.get(name)
+        if isinstance(said, str):
+            for piece in split(said, size):
+                yield {name: piece}
+        elif said is not None:
+            yield {name: said}
 
 
 def pieces_of(call, size, *, whole, repeat):

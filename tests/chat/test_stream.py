@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -32,7 +33,7 @@ def streamed(data, cuts=()):
     """The response of a stream that arrives in these pieces, and its deltas."""
     decoder, assembler, deltas = SseDecoder(), Assembler(), []
     edges = [0, *sorted(cuts), len(data)]
-    for start, end in zip(edges, edges[1:], strict=False):
+    for start, end in pairwise(edges):
         deltas += assembler.feed(decoder.feed(data[start:end]))
     return replace(assembler.end(), received=b""), deltas
 
