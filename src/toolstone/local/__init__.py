@@ -8,12 +8,15 @@ if TYPE_CHECKING:
         Answer,
         answer,
         call,
+        custom,
         empty,
         error,
         failed,
         incomplete,
         item,
+        message,
         refusal,
+        thought,
     )
     from toolstone.local.brains.function import Function
     from toolstone.local.brains.proxy import Proxy
@@ -52,20 +55,24 @@ __all__ = [
     "Usage",
     "answer",
     "call",
+    "custom",
     "empty",
     "error",
     "failed",
     "incomplete",
     "item",
+    "message",
     "refusal",
     "run",
     "serve",
+    "thought",
 ]
 
 _HOMES = {
     "toolstone.local.brain": ("Brain", "Piece", "RefusalError", "Turn", "Usage"),
     "toolstone.local.brains.answers": (
-        *("Answer", "answer", "call", "empty", "error", "failed", "incomplete", "item", "refusal"),
+        *("Answer", "answer", "call", "custom", "empty", "error", "failed", "incomplete"),
+        *("item", "message", "refusal", "thought"),
     ),
     "toolstone.local.brains.function": ("Function",),
     "toolstone.local.brains.proxy": ("Proxy",),

@@ -40,6 +40,7 @@ class ResponsesEndpoint:
     """
 
     models: Sequence[str] = ()
+    hosted: Sequence[str] = Script.hosted
 
     def __init__(self) -> None:
         self.base_url = ""

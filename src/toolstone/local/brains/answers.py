@@ -4,20 +4,26 @@ import asyncio
 import json
 from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final, Literal, TypeAlias
+from typing import Any, Final, Literal, TypeAlias, TypeGuard
 
 from toolstone.errors import ConfigError
 from toolstone.local import counting
 from toolstone.local.brain import (
+    Annotate,
     Arguments,
     Call,
+    Custom,
     Decline,
     End,
+    Input,
     Item,
     Message,
     Piece,
+    Reasoning,
     RefusalError,
+    Summary,
     Text,
+    Thought,
     Turn,
     Usage,
 )
@@ -28,15 +34,19 @@ __all__ = [
     "Scripted",
     "answer",
     "call",
+    "custom",
     "empty",
     "error",
     "estimate",
     "failed",
     "incomplete",
+    "is_part",
     "item",
+    "message",
     "pieces_of",
     "recite",
     "refusal",
+    "thought",
 ]
 
 
@@ -53,7 +63,34 @@ class Scripted:
     call_id: str | None = None
 
 
-Part: TypeAlias = str | Scripted | Decline | Item | Mapping[str, Any]
+@dataclass(frozen=True, slots=True)
+class Spoken:
+    """A message with more than its text; see `message`."""
+
+    text: str
+    phase: str | None = None
+    annotations: Sequence[Mapping[str, Any]] = ()
+    logprob: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Typed:
+    """A call of a custom tool; see `custom`."""
+
+    name: str
+    text: str
+    call_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Thinking:
+    """An item of reasoning; see `thought`."""
+
+    text: str = ""
+    summary: Sequence[str] = ()
+
+
+Part: TypeAlias = str | Scripted | Spoken | Typed | Thinking | Decline | Item | Mapping[str, Any]
 """Text, a call, a refusal, an item of any type, or a dict that is said as JSON text."""
 
 
@@ -102,6 +139,34 @@ def answer(
 def call(name: str, /, **arguments: Any) -> Scripted:
     """Call a function: `call("weather", city="Paris")`."""
     return Scripted(name, json.dumps(arguments, ensure_ascii=False))
+
+
+def custom(name: str, text: str, /, *, call_id: str | None = None) -> Typed:
+    """Call a custom tool with this text, as it is."""
+    return Typed(name, text, call_id)
+
+
+def message(
+    text: str,
+    *,
+    phase: str | None = None,
+    annotations: Sequence[Mapping[str, Any]] = (),
+    logprob: float | None = None,
+) -> Spoken:
+    """Say a text with what may stand beside it.
+
+    Args:
+        text: What is said.
+        phase: `commentary` or `final_answer`.
+        annotations: Citations and the like, as the wire has them.
+        logprob: The likelihood of each piece, told to who asks for `logprobs`.
+    """
+    return Spoken(text, phase, annotations, logprob)
+
+
+def thought(text: str = "", *, summary: str | Sequence[str] = ()) -> Thinking:
+    """Think: raw thoughts, a summary of one or more parts, or both."""
+    return Thinking(text, [summary] if isinstance(summary, str) else summary)
 
 
 def item(**fields: Any) -> Item:
@@ -167,14 +232,19 @@ def whole_answer(said: Say) -> Answer:
     """
     if isinstance(said, Answer):
         return said
-    if isinstance(said, str | Scripted | Decline | Item | Mapping):
+    if is_part(said):
         return Answer((said,))
     if isinstance(said, Sequence):
         for part in said:
-            if not isinstance(part, str | Scripted | Decline | Item | Mapping):
+            if not is_part(part):
                 raise ConfigError(_unsayable(part))
         return Answer(tuple(said))
     raise ConfigError(_unsayable(said))
+
+
+def is_part(said: object) -> TypeGuard[Part]:
+    """Tell whether this is one thing that can be said."""
+    return isinstance(said, str | Scripted | Spoken | Typed | Thinking | Decline | Item | Mapping)
 
 
 def _unsayable(part: object) -> str:
@@ -192,16 +262,32 @@ def pieces_of(part: Part, chunk: int = CHUNK) -> Iterator[Piece]:
         case Scripted(name, arguments, call_id):
             yield Call(name, call_id)
             yield from (Arguments(cut) for cut in _cuts(arguments, chunk))
+        case Typed(name, text, call_id):
+            yield Custom(name, call_id)
+            yield from (Input(cut) for cut in _cuts(text, chunk))
+        case Thinking(text, summary):
+            yield Reasoning()
+            for n, each in enumerate(summary):
+                yield from (Summary(cut, n) for cut in _cuts(each, chunk))
+            yield from (Thought(cut) for cut in _cuts(text, chunk) if text)
         case Decline(delta):
             yield Message()
             yield from (Decline(cut) for cut in _cuts(delta, chunk))
-        case str():
-            yield Message()
-            yield from (Text(cut) for cut in _cuts(part, chunk))
+        case Spoken(text, phase, annotations, logprob):
+            yield Message(phase)
+            yield from (Text(cut, _weighed(cut, logprob)) for cut in _cuts(text, chunk))
+            yield from (Annotate(each) for each in annotations)
         case _:
             yield Message()
-            text = json.dumps(part, ensure_ascii=False)
+            text = part if isinstance(part, str) else json.dumps(part, ensure_ascii=False)
             yield from (Text(cut) for cut in _cuts(text, chunk))
+
+
+def _weighed(cut: str, logprob: float | None) -> Sequence[Mapping[str, Any]]:
+    if logprob is None:
+        return ()
+    spelled = list(cut.encode("utf-8", "replace"))
+    return [{"token": cut, "logprob": logprob, "bytes": spelled, "top_logprobs": []}]
 
 
 def _cuts(text: str, size: int) -> Iterator[str]:

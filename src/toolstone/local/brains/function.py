@@ -8,7 +8,6 @@ from collections.abc import (
     Callable,
     Generator,
     Iterator,
-    Mapping,
     Sequence,
 )
 from contextlib import aclosing
@@ -18,7 +17,7 @@ from pydantic_core import PydanticSerializationError, to_json
 
 from toolstone.items import FunctionCall, FunctionCallOutput, Message, Other, Reasoning
 from toolstone.local.brain import Decline, End, Item, Piece, RefusalError, Text, Turn
-from toolstone.local.brains.answers import Answer, Part, Scripted, estimate, pieces_of, recite
+from toolstone.local.brains.answers import Answer, Part, estimate, is_part, pieces_of, recite
 
 __all__ = ["Function"]
 
@@ -30,7 +29,8 @@ _OVER = object()
 class Function:
     """Answers with what a function of the turn returns.
 
-    - text, `call(...)`, `item(...)`, `refusal(...)`, an item of `toolstone`, or a list of these;
+    - text, `call(...)`, `message(...)`, `thought(...)`, `custom(...)`, `item(...)`,
+      `refusal(...)`, an item of `toolstone`, or a list of these;
     - `answer(...)`, `error(...)` and the other answers of a script;
     - a generator, plain or async, of pieces (`toolstone.local.brain`): text it yields is more text
       of the same message, and each piece goes out when it is yielded;
@@ -43,6 +43,8 @@ class Function:
         function: Called once for each turn.
         models: The model names it answers to; any, if none are given.
     """
+
+    hosted: Sequence[str] = ("*",)  # whatever a tool of the service would say can be returned
 
     def __init__(self, function: Callable[[Turn], Any], *, models: Sequence[str] = ()) -> None:
         self.models: Sequence[str] = tuple(models)
@@ -137,7 +139,7 @@ def _parts(said: Any) -> list[Part]:
 def _part(said: Any) -> Part:
     if isinstance(said, _ITEMS):
         return Item(said.raw)
-    if isinstance(said, str | Scripted | Decline | Item | Mapping):
+    if is_part(said):
         return said
     if said is None:
         raise RefusalError(

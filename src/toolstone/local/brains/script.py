@@ -9,15 +9,18 @@ from typing import Any, Literal
 
 from toolstone import limits
 from toolstone.errors import ConfigError
-from toolstone.local.brain import Piece, RefusalError, Turn, Usage
+from toolstone.local.brain import Item, Piece, RefusalError, Turn, Usage
 from toolstone.local.brains.answers import (
     CHUNK,
     Answer,
     Part,
     Say,
     Scripted,
+    Typed,
+    message,
     recite,
     refusal,
+    thought,
     whole_answer,
 )
 
@@ -25,7 +28,14 @@ __all__ = ["Script", "model_turns"]
 
 By = Literal["question", "conversation", "sequence"]
 
-_OWN_ITEMS = ("function_call_output", "custom_tool_call_output")
+_OWN_ITEMS = frozenset(
+    {
+        *("function_call_output", "custom_tool_call_output", "computer_call_output"),
+        *("local_shell_call_output", "shell_call_output", "apply_patch_call_output"),
+        "mcp_approval_response",
+    }
+)
+"""What a client answers calls with; every other item that is no message comes from the model."""
 
 
 class Script:
@@ -42,9 +52,9 @@ class Script:
       that leave no trace in the conversation: `error`, `failed`, `empty`.
 
     Args:
-        answers: Text, `call(...)`, a dict for JSON, a list of these for several in one turn, or
-            `answer(...)`, `incomplete(...)`, `failed(...)`, `refusal(...)`, `empty()`,
-            `error(...)`.
+        answers: Text, `call(...)`, a dict for JSON, `message(...)`, `thought(...)`,
+            `custom(...)`, `refusal(...)`, `item(...)`, a list of these for several in one turn, or
+            `answer(...)`, `incomplete(...)`, `failed(...)`, `empty()`, `error(...)`.
         by: How the answer is chosen.
 
     Attributes:
@@ -70,9 +80,12 @@ class Script:
     def load(cls, path: str | Path) -> "Script":
         """Read a script from a TOML file: `by`, and one `[[answer]]` table for each answer.
 
-        An answer holds any of `text`, `json`, `refusal`, `calls` (each with `name`, `arguments`
-        and perhaps `call_id`), `delay`, `pause`, `chunk`, `usage`, and one of
-        `incomplete = "REASON"`, `failed = {code, message}`, `error = {status, code, message}`.
+        An answer holds any of `thought`, `summary` (a text, or a list of them), `text` (with
+        `phase`, `annotations`, `logprob`), `json`, `refusal`, `calls` (each with `name`,
+        `arguments` and perhaps `call_id`), `customs` (each with `name`, `input` and perhaps
+        `call_id`), `items` (each as the wire has it), said in this order; `delay`, `pause`,
+        `chunk`, `usage`; and one of `incomplete = "REASON"`, `failed = {code, message}`,
+        `error = {status, code, message}`.
 
         Raises:
             ConfigError: The file is missing, is not TOML, or holds something else.
@@ -135,7 +148,8 @@ def _by(written: Mapping[str, Any]) -> By:
 
 
 _KEYS = {
-    *("text", "json", "refusal", "calls", "delay", "pause", "chunk", "usage"),
+    *("thought", "summary", "text", "phase", "annotations", "logprob", "json", "refusal"),
+    *("calls", "customs", "items", "delay", "pause", "chunk", "usage"),
     *("incomplete", "failed", "error"),
 }
 
@@ -171,10 +185,19 @@ def _spelled(table: Mapping[str, Any]) -> Answer:
 
 
 def _parts(table: Mapping[str, Any]) -> list[Part]:
-    parts: list[Part] = [table[key] for key in ("text", "json") if key in table]
+    parts: list[Part] = []
+    if "thought" in table or "summary" in table:
+        parts.append(thought(table.get("thought", ""), summary=table.get("summary", ())))
+    beside = {key: table[key] for key in ("phase", "annotations", "logprob") if key in table}
+    if "text" in table or beside:
+        parts.append(message(table["text"], **beside) if beside else table["text"])
+    if "json" in table:
+        parts.append(table["json"])
     if "refusal" in table:
         parts.append(refusal(table["refusal"]))
-    return parts + [_call(each) for each in table.get("calls", ())]
+    parts += [_call(each) for each in table.get("calls", ())]
+    parts += [Typed(c["name"], c["input"], c.get("call_id")) for c in table.get("customs", ())]
+    return parts + [Item(each) for each in table.get("items", ())]
 
 
 def _call(each: Mapping[str, Any]) -> Scripted:

@@ -14,7 +14,7 @@ from toolstone.errors import ConfigError
 if TYPE_CHECKING:
     import httpx
 
-__all__ = ["Engine", "Written"]
+__all__ = ["Engine", "Written", "goes_round"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +69,7 @@ class Engine:
     async def stream(
         self, prompt: str, grammar: str | None, *, tokens: int
     ) -> AsyncIterator[str | Written]:
-        """Write on in prose, piece by piece; last comes the whole."""
+        """Write on in prose, piece by piece; last comes the whole. What goes round ends there."""
         body = {**_GREEDY, "prompt": prompt, "n_predict": tokens, "stream": True, **_PROSE}
         if grammar is not None:
             body["grammar"] = grammar
@@ -85,6 +85,9 @@ class Engine:
                     yield event["content"]
                 if event["stop"]:
                     yield Written(text, event["stop_type"] != "limit")
+                elif goes_round(text):
+                    yield Written(text, ended=True)
+                    return
 
     async def tokens(self, text: str) -> list[int]:
         """Give the tokens of a text."""
@@ -127,6 +130,20 @@ class Engine:
         self._scores[key] = score
         while len(self._scores) > limits.LOCAL_SCORES_KEPT:
             self._scores.popitem(last=False)
+
+
+def goes_round(text: str) -> bool:
+    """Say whether a text ends with the same words over and over.
+
+    A small model that always takes the likeliest word never leaves such a circle.
+    """
+    last = text[-limits.LOCAL_ROUND_CHARACTERS :]
+    times = limits.LOCAL_ROUNDS
+    for length in range(len(last), 3, -1):
+        whole = last[-length:] * times
+        if len(whole) <= len(text) and text.endswith(whole):
+            return True
+    return False
 
 
 _GREEDY: Mapping[str, Any] = {"temperature": 0, "cache_prompt": True}
