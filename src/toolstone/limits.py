@@ -17,6 +17,11 @@ EMPTY_REASKS: Final = 1  # an empty answer is asked for again
 UNNAMED_SESSIONS: Final = 1_000  # unfinished runs without a session name kept in memory
 KEPT_EXCHANGE_BYTES: Final = 32 * MIB  # exact requests and responses kept on a result
 
+# What is sent of a long conversation (`Agent(view=)`).
+TRIMMED_CHARACTERS: Final = 2_000  # of an old result; TrimResults(characters=)
+SUMMED_CHARACTERS: Final = 4_000  # of one text that is to be summed up; its middle is left out
+OPAQUE_BYTES: Final = 4 * KIB  # what an image, file or encrypted blob counts for
+
 # One turn (`Agent(concurrency=)`).
 CALLS_PER_TURN: Final = 128  # further calls are answered "limit"
 SYNC_THREADS: Final = 64  # threads for blocking tools, in the process
@@ -110,6 +115,8 @@ LOCAL_TURNS_KEPT: Final = 1_000  # turns a script remembers having been asked
 LOCAL_CONTEXT_TOKENS: Final = 8_192  # what the small model was trained to read
 LOCAL_ANSWER_TOKENS: Final = 512  # written when max_output_tokens is not given
 LOCAL_SCORES_KEPT: Final = 4_096  # likelihoods remembered
+LOCAL_ROUNDS: Final = 8  # times the small model says the same before it is taken to be stuck
+LOCAL_ROUND_CHARACTERS: Final = 200  # of what it says over and over, at most
 LOCAL_STRING_CHARACTERS: Final = 80  # of a string the small model makes up
 LOCAL_ARRAY_ITEMS: Final = 16  # of an array without maxItems
 LOCAL_WEIGHED_TOOLS: Final = 12  # the rest are left out by their words alone

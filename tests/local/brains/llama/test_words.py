@@ -2,6 +2,7 @@
 
 import pytest
 
+from toolstone.local.brains.llama.engine import goes_round
 from toolstone.local.brains.llama.fit import fills, fit, names, own_words
 from toolstone.local.brains.llama.spans import span_rules
 from toolstone.local.brains.llama.words import dates, numbers, related, stems, words
@@ -80,3 +81,20 @@ def test_a_name_has_a_capital_or_follows_a_preposition():
     assert names(WEATHER, "how warm is Oslo")
     assert names(WEATHER, "how warm is it in oslo")
     assert not names(WEATHER, "Write down the temperature")
+
+
+@pytest.mark.parametrize(
+    ("text", "stuck"),
+    [
+        ("You're ready to go on.\n\n" * 8, True),
+        ("Well. " + "and so on and " * 8, True),
+        ("You're ready to go on.\n\n" * 7, False),
+        ("You're ready to go on.\n\n" * 8 + "Are you?", False),
+        ("-" * 100, False),
+        ("| - " * 30, False),
+        ("One, two, three, four, five, six, seven, eight, nine.", False),
+        ("", False),
+    ],
+)
+def test_a_text_that_goes_round_is_noticed(text, stuck):
+    assert goes_round(text) is stuck

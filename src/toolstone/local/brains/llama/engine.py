@@ -133,16 +133,14 @@ class Engine:
 
 
 def goes_round(text: str) -> bool:
-    """Say whether a text ends with the same words over and over.
+    """Say whether a text ends with the same words over and over; a ruled line does not count.
 
     A small model that always takes the likeliest word never leaves such a circle.
     """
-    last = text[-limits.LOCAL_ROUND_CHARACTERS :]
-    times = limits.LOCAL_ROUNDS
-    for length in range(len(last), 3, -1):
-        whole = last[-length:] * times
-        if len(whole) <= len(text) and text.endswith(whole):
-            return True
+    for length in range(8, limits.LOCAL_ROUND_CHARACTERS):
+        said = text[-length:]
+        if text.endswith(said * limits.LOCAL_ROUNDS) and len(said) == length:
+            return len(set(said)) > 3  # noqa: PLR2004  characters
     return False
 
 
