@@ -85,23 +85,40 @@ def _runner(suite: Path) -> list[str] | None:
 def _judge(brain: str, command: list[str], suite: Path, *, verbose: bool) -> int:
     from toolstone.local.brains.llama import Llama  # noqa: PLC0415  only if it is asked for
 
+    results: list[dict[str, Any]] = []
     with serve(Polite() if brain == "script" else Llama()) as endpoint:
         where = ["--base-url", endpoint.base_url, "--api-key", "none", "--model", NAME]
-        done = subprocess.run(
-            [*command, str(ENTRY), *where, "--json"],
-            cwd=suite,
-            env={**os.environ, "NODE_OPTIONS": "--experimental-websocket"},  # for tsx on Node 20
-            capture_output=True,
-            text=True,
-            timeout=SECONDS,
-            check=False,
-        )
-    try:
-        results = json.loads(done.stdout)["results"]
-    except (ValueError, KeyError):
-        print(f"{brain}: the suite itself failed\n{done.stdout}{done.stderr}", file=sys.stderr)
-        return 1
+        # The suite starts all cases at once and gives each turn 30 seconds; one small model
+        # on a busy machine wants them one after the other.
+        for chosen in [[]] if brain == "script" else _one_by_one(command, suite):
+            done = _run([*command, str(ENTRY), *where, *chosen, "--json"], suite)
+            try:
+                results += json.loads(done.stdout)["results"]
+            except (ValueError, KeyError):
+                print(
+                    f"{brain}: the suite itself failed\n{done.stdout}{done.stderr}", file=sys.stderr
+                )
+                return 1
     return _report(brain, results, verbose=verbose)
+
+
+def _one_by_one(command: list[str], suite: Path) -> list[list[str]]:
+    """Options for one case each, as the suite names them to one who asks for a case it has not."""
+    asked = ["--base-url", "http://127.0.0.1:9", "--api-key", "none", "--filter", "?"]
+    listed = _run([*command, str(ENTRY), *asked], suite).stderr.rpartition(":")[2]
+    return [["--filter", case.strip()] for case in listed.split(",")]
+
+
+def _run(command: list[str], suite: Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        command,
+        cwd=suite,
+        env={**os.environ, "NODE_OPTIONS": "--experimental-websocket"},  # for tsx on Node 20
+        capture_output=True,
+        text=True,
+        timeout=SECONDS,
+        check=False,
+    )
 
 
 def _report(brain: str, results: list[dict[str, Any]], *, verbose: bool) -> int:
