@@ -74,7 +74,7 @@ def shorter(items: Items) -> list[Item] | None:
     starts = [index for index, item in enumerate(items) if item.get("role") == "user"]
     if len(starts) < 2:  # noqa: PLR2004  one is the question itself
         return None
-    keep = starts[(len(starts) + 1) // 2]
+    keep = starts[len(starts) // 2]
     return [i for i in items[:keep] if i.get("role") in ("system", "developer")] + [*items[keep:]]
 
 

@@ -1,5 +1,8 @@
 """Each operation on conversations over HTTP."""
 
+from collections.abc import Mapping
+from typing import Any
+
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
@@ -7,7 +10,7 @@ from starlette.routing import Route
 from toolstone.local.conversations import Conversations
 from toolstone.local.fields import ConversationFields, ItemsFields, UpdateFields
 from toolstone.local.listing import IncludeQuery, ListQuery, page, read_query, shown
-from toolstone.local.request import check_request, load_body
+from toolstone.local.request import Items, check_request, load_body, refuse
 from toolstone.local.telling import read_body, reply
 
 __all__ = ["ConversationRoutes"]
@@ -41,8 +44,8 @@ class ConversationRoutes:
         """Begin a conversation."""
         body = load_body(await read_body(request))
         check_request(body, ConversationFields)
-        items = [_typed(item) for item in body.get("items") or ()]
-        return reply(await self._conversations.make(body.get("metadata") or {}, items))
+        metadata = body.get("metadata") or {}
+        return reply(await self._conversations.make(metadata, _items(body)))
 
     async def retrieve(self, request: Request) -> Response:
         """Describe a conversation."""
@@ -64,8 +67,7 @@ class ConversationRoutes:
         """Add items to a conversation."""
         body = load_body(await read_body(request))
         check_request(body, ItemsFields)
-        items = [_typed(item) for item in body["items"]]
-        added = await self._conversations.add(request.path_params["id"], items)
+        added = await self._conversations.add(request.path_params["id"], _items(body))
         query = read_query(request.query_params.multi_items(), IncludeQuery)
         return reply(page(added, ListQuery(limit=len(added), order="asc", include=query.include)))
 
@@ -89,5 +91,9 @@ class ConversationRoutes:
         return reply(await self._conversations.get(own))
 
 
-def _typed(item: dict[str, object]) -> dict[str, object]:
-    return {"type": "message", **item}
+def _items(body: Mapping[str, Any]) -> Items:
+    for index, item in enumerate(body.get("items") or ()):
+        if item.get("type") in ("item_reference", "compaction_trigger"):
+            message = f"{item['type']!r} is no item that can be kept; send the item itself"
+            refuse("invalid_value", message, f"items[{index}].type")
+    return [{"type": "message", **item} for item in body.get("items") or ()]

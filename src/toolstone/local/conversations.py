@@ -88,6 +88,10 @@ class Conversations:
             RefusalError: 404.
         """
         await self.get(conversation_id)
+        return await self.append(conversation_id, items)
+
+    async def append(self, conversation_id: str, items: Items) -> Sequence[Mapping[str, Any]]:
+        """Add items if the conversation is still there."""
         named = [with_id(item) for item in items]
         await self._database.run(_add, conversation_id, named)
         return named

@@ -157,7 +157,7 @@ class Endpoint:
         conversation = _conversation(body)
         if conversation and response["status"] in _OVER:
             _, fresh = _identified(underway)
-            await self.conversations.add(conversation, [*fresh, *response["output"]])
+            await self.conversations.append(conversation, [*fresh, *response["output"]])
 
     # --- stored responses
 

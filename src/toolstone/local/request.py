@@ -80,6 +80,9 @@ def parse_turn(raw: bytes, known: Known) -> Turn:
     """
     body = load_body(raw)
     check_request(body)
+    if body.get("conversation"):
+        message = "conversations are not played; send 'previous_response_id' or the items"
+        refuse("unsupported_parameter", message, "conversation")
     return make_turn(body, resolve(body, known))
 
 
@@ -90,6 +93,9 @@ def check_request(body: Mapping[str, Any], fields: type[BaseModel] = RequestFiel
         RefusalError: Status 400.
     """
     check_fields(body, fields)
+    if body.get("conversation") and body.get("previous_response_id"):
+        message = "give 'previous_response_id' or 'conversation', not both"
+        refuse("mutually_exclusive_parameters", message, "previous_response_id")
     for key in ("input", "items"):
         _check_parts(body.get(key), key)
     _check_tools(body.get("tools") or [])
@@ -119,9 +125,6 @@ def resolve(body: Mapping[str, Any], known: Known, earlier: Items = ()) -> Items
     """
     said = body.get("input")
     if previous := body.get("previous_response_id"):
-        if body.get("conversation"):
-            message = "give 'previous_response_id' or 'conversation', not both"
-            refuse("mutually_exclusive_parameters", message, "previous_response_id")
         found = known.conversation(previous)
         if found is None:
             refuse(
