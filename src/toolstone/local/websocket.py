@@ -4,6 +4,7 @@ import asyncio
 import json
 import logging
 from collections.abc import Mapping, Sequence
+from contextlib import aclosing
 from typing import Any
 
 from starlette.routing import WebSocketRoute
@@ -11,7 +12,8 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from toolstone import limits
 from toolstone.local.brain import RefusalError
-from toolstone.local.endpoint import Endpoint, Memory
+from toolstone.local.endpoint import Endpoint
+from toolstone.local.memory import Memory
 from toolstone.local.request import load_body
 
 __all__ = ["websocket_route"]
@@ -122,9 +124,10 @@ class _Talk:
         except RefusalError:
             self._memory.forget(previous)
             raise
-        async for events in underway.events:
-            for event in events:
-                await self._socket.send_text(_said(event))
+        async with aclosing(underway.events) as told:
+            async for events in told:
+                for event in events:
+                    await self._socket.send_text(_said(event))
         response = underway.response
         if response["status"] == "failed":
             self._memory.forget(previous)
