@@ -107,6 +107,8 @@ class Background:
         try:
             made = await self._exchange(url, "POST", self._body, streamed=self._streamed)
         except ServiceError as error:
+            if self._told_id and not _failed(error):
+                await self._take(self._told_id)  # both came with one read of the network
             if not self._may_come(error):
                 raise
             return None
@@ -157,6 +159,10 @@ class Background:
         return await exchange.attempt()
 
     @property
+    def _told_id(self) -> str:
+        return "" if self._listener is None else self._listener.id
+
+    @property
     def _heard(self) -> int:
         return 0 if self._listener is None else self._listener.heard
 
@@ -170,8 +176,7 @@ class Background:
 
     def _may_come(self, error: ServiceError) -> bool:
         """Whether the response may still be coming after this failure."""
-        made = error.partial
-        if made is not None and made.status == "failed":
+        if _failed(error):
             self._accepted = None  # it has ended; another may be made
         return self._accepted is not None
 
@@ -235,6 +240,10 @@ class _Listener:
         self._inner.headers = headers
 
     @property
+    def id(self) -> str:
+        return self._inner.id
+
+    @property
     def heard(self) -> int:
         return self._inner.heard
 
@@ -262,3 +271,8 @@ class _Listener:
 
 def _ended(response: Response | None) -> bool:
     return response is not None and response.status not in UNENDED
+
+
+def _failed(error: ServiceError) -> bool:
+    """Whether it tells that the response itself has failed."""
+    return error.partial is not None and error.partial.status == "failed"
