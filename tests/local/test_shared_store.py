@@ -164,7 +164,7 @@ async def test_work_without_a_sign_of_life_has_failed_and_with_one_it_has_not(tm
     mine = Store.open(tmp_path / "store.db", clock=lambda: now)
     theirs = Store.open(tmp_path / "store.db", clock=lambda: now)
     for own in ("resp_1", "resp_2"):
-        await mine.keep({"id": own, "status": "queued", "output": []}, [], fresh=[])
+        await mine.keep({"id": own, "status": "queued", "output": []}, [])
     now += 14
     assert await mine.held(["resp_1"]) == {"resp_1"}
     now += 2
@@ -184,7 +184,7 @@ async def test_side_by_side_writers_wait_for_each_other(tmp_path):
     async def write(store, name):
         for number in range(25):
             response = {"id": f"{name}_{number}", "status": "completed", "output": []}
-            await store.keep(response, [], fresh=[])
+            await store.keep(response, [])
 
     await asyncio.gather(*(write(store, n) for n, store in enumerate(stores)))
 

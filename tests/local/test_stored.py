@@ -168,7 +168,7 @@ async def test_the_oldest_are_forgotten_first(place):
     store = Store.open(place, kept=2)
     for number in range(3):
         item = {"type": "message", "role": "user", "content": "x", "id": f"msg_{number}"}
-        await store.keep(response(number), [item], fresh=[item])
+        await store.keep(response(number), [item])
 
     assert [await store.find(f"resp_{n}") is None for n in range(3)] == [True, False, False]
     assert [await store.item(f"msg_{n}") is None for n in range(3)] == [True, False, False]
@@ -178,7 +178,7 @@ async def test_the_oldest_are_forgotten_first(place):
 async def test_what_is_too_old_is_forgotten(place):
     clock = Clock()
     store = Store.open(place, seconds=10, clock=clock)
-    await store.keep(response(1), [], fresh=[])
+    await store.keep(response(1), [])
     clock.now += 9
     assert await store.conversation("resp_1") == []
     clock.now += 2
@@ -188,7 +188,7 @@ async def test_what_is_too_old_is_forgotten(place):
 
 async def test_what_is_over_never_changes_any_more(place):
     store = Store.open(place)
-    await store.keep(response(1, status="queued"), [], fresh=[])
+    await store.keep(response(1, status="queued"), [])
     await store.cancel("resp_1")
 
     assert not await store.advance(response(1))
@@ -200,7 +200,7 @@ async def test_what_is_over_never_changes_any_more(place):
 async def test_a_file_keeps_what_it_was_given_and_is_its_owners_alone(tmp_path):
     path = tmp_path / "store.db"
     first = Store.open(path)
-    await first.keep(response(1), [], fresh=[])
+    await first.keep(response(1), [])
     secret = await first.secret()
     await first.close()
     second = Store.open(path)

@@ -1,9 +1,9 @@
 """What a brain can do is held against what a request asks of it."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
-from toolstone.local.brain import Brain, Hosting, RefusalError
+from toolstone.local.brain import Brain, RefusalError
 from toolstone.local.request import refuse
 
 __all__ = ["check_brain", "check_model"]
@@ -20,7 +20,7 @@ def check_brain(brain: Brain, body: Mapping[str, Any]) -> bool:
             file that nobody here has.
     """
     check_model(brain, body["model"])
-    hosted = brain.hosted if isinstance(brain, Hosting) else ()
+    hosted = _hosted(brain)
     if "*" in hosted:
         return False
     for index, tool in enumerate(body.get("tools") or ()):
@@ -43,6 +43,12 @@ def check_model(brain: Brain, model: str) -> None:
     if brain.models and model not in brain.models:
         message = f"the model {model!r} is not here; known: {', '.join(brain.models)}"
         raise RefusalError(404, "model_not_found", message, "model")
+
+
+def _hosted(brain: Brain) -> Collection[str]:
+    """Give what a brain hosts if it is `Hosting`; asking a protocol takes longer than an answer."""
+    hosted: Collection[str] = getattr(brain, "hosted", ())
+    return hosted
 
 
 def _check_files(said: object) -> None:

@@ -38,12 +38,6 @@ CREATE TABLE IF NOT EXISTS events (
     event TEXT NOT NULL,
     PRIMARY KEY (response, number)
 ) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS items (
-    id TEXT NOT NULL,
-    response TEXT NOT NULL REFERENCES responses (id) ON DELETE CASCADE,
-    PRIMARY KEY (response, id)
-) WITHOUT ROWID;
-CREATE INDEX IF NOT EXISTS items_id ON items (id);
 CREATE TABLE IF NOT EXISTS conversations (
     id TEXT PRIMARY KEY, made INTEGER NOT NULL, metadata TEXT NOT NULL
 ) WITHOUT ROWID;

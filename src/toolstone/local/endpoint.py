@@ -140,9 +140,9 @@ class Endpoint:
     async def start(self, underway: Underway) -> None:
         """Work on a response in the background; it is stored as queued."""
         underway.response["status"] = "queued"
-        went_in, fresh = _identified(underway)
+        went_in, _ = _identified(underway)
         streamed = bool(underway.turn.body.get("stream"))
-        await self.store.keep(underway.response, went_in, fresh=fresh, streamed=streamed)
+        await self.store.keep(underway.response, went_in, streamed=streamed)
         self.jobs.start(underway.response["id"], underway, streamed=streamed)
 
     async def remember(self, underway: Underway) -> None:
@@ -152,8 +152,8 @@ class Endpoint:
             if not await self.store.advance(response):
                 return  # somebody cancelled or deleted it
         elif body.get("store") is not False:
-            went_in, fresh = _identified(underway)
-            await self.store.keep(response, went_in, fresh=fresh)
+            went_in, _ = _identified(underway)
+            await self.store.keep(response, went_in)
         conversation = _conversation(body)
         if conversation and response["status"] in _OVER:
             _, fresh = _identified(underway)

@@ -1,6 +1,6 @@
 """The ids this server gives to items."""
 
-import uuid
+import secrets
 from collections.abc import Mapping
 from typing import Any
 
@@ -19,7 +19,7 @@ _PREFIXES = {
 
 def new_id(prefix: str) -> str:
     """Make an id that no other has."""
-    return f"{prefix}_{uuid.uuid4().hex}"
+    return f"{prefix}_{secrets.token_hex(16)}"
 
 
 def with_id(item: Mapping[str, Any]) -> Mapping[str, Any]:

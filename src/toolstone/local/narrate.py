@@ -110,9 +110,7 @@ class Narration:
             case _:
                 assert_never(piece)
 
-    def crash(
-        self, code: str, message: str, fault: Mapping[str, Any] | None = None
-    ) -> list[Event]:
+    def crash(self, code: str, message: str, fault: Mapping[str, Any] | None = None) -> list[Event]:
         """Say that the response failed here.
 
         Args:

@@ -19,6 +19,7 @@ __all__ = ["Kept", "Store"]
 
 Items = Sequence[Mapping[str, Any]]
 
+_ASCII = json.JSONEncoder(check_circular=False, separators=(",", ":"))
 _DEAD = {
     "code": "server_error",
     "message": "the process that worked on this response has ended; ask again",
@@ -73,6 +74,7 @@ class Store:
         self._clock = clock
         self._owner = f"{socket.gethostname()}/{os.getpid()}/{uuid.uuid4().hex}"
         self._secret: bytes | None = None
+        self._unpruned = 0
 
     @classmethod
     def open(
@@ -114,17 +116,21 @@ class Store:
     # --- responses
 
     async def keep(
-        self, response: Mapping[str, Any], went_in: Items, *, fresh: Items, streamed: bool = False
+        self,
+        response: Mapping[str, Any],
+        went_in: Items,
+        *,
+        streamed: bool = False,
     ) -> None:
         """Store a response; while it is under way, this process holds it.
 
         Args:
             response: The response object.
             went_in: Every item that went in, with ids.
-            fresh: Those of them that no earlier response has.
             streamed: Whether events will be added.
         """
-        await self.database.run(self._insert, response, went_in, fresh, streamed)
+        row = (streamed, _text(response), _text(went_in))
+        await self.database.run(self._insert, response, row)
 
     async def advance(self, response: Mapping[str, Any]) -> bool:
         """Store what has become of a response; False if it was over already, or is gone."""
@@ -173,26 +179,17 @@ class Store:
     # --- with the connection
 
     def _insert(
-        self,
-        connection: sqlite3.Connection,
-        response: Mapping[str, Any],
-        went_in: Items,
-        fresh: Items,
-        streamed: bool,
+        self, connection: sqlite3.Connection, response: Mapping[str, Any], row: Sequence[object]
     ) -> None:
-        now, own = self._clock(), response["id"]
-        row = (own, now, response["status"], self._owner, now, streamed)
-        said = [*fresh, *response["output"]]
-        with transaction(connection):
-            connection.execute(
-                "INSERT INTO responses"
-                " (id, made, status, owner, beat, streamed, response, input)"
-                " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-                (*row, _text(response), _text(went_in)),
-            )
-            connection.executemany(
-                "INSERT OR IGNORE INTO items VALUES (?, ?)", [(item["id"], own) for item in said]
-            )
+        now = self._clock()
+        connection.execute(
+            "INSERT INTO responses (id, status, streamed, response, input, made, owner, beat)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            (response["id"], response["status"], *row, now, self._owner, now),
+        )
+        self._unpruned += 1
+        if self._unpruned > self._kept // 8:
+            self._unpruned = 0
             self._prune(connection, now)
 
     def _prune(self, connection: sqlite3.Connection, now: float) -> None:
@@ -204,19 +201,12 @@ class Store:
         connection.execute("DELETE FROM responses WHERE made < ?", (now - self._seconds,))
 
     def _update(self, connection: sqlite3.Connection, response: Mapping[str, Any]) -> bool:
-        own = response["id"]
-        with transaction(connection):
-            changed = connection.execute(
-                "UPDATE responses SET status = ?, response = ?, beat = ?"
-                " WHERE id = ? AND status IN ('queued', 'in_progress')",
-                (response["status"], _text(response), self._clock(), own),
-            ).rowcount
-            if changed:
-                connection.executemany(
-                    "INSERT OR IGNORE INTO items VALUES (?, ?)",
-                    [(item["id"], own) for item in response["output"]],
-                )
-        return bool(changed)
+        changed = connection.execute(
+            "UPDATE responses SET status = ?, response = ?, beat = ?"
+            " WHERE id = ? AND status IN ('queued', 'in_progress')",
+            (response["status"], _text(response), self._clock(), response["id"]),
+        )
+        return bool(changed.rowcount)
 
     def _find(self, connection: sqlite3.Connection, response_id: str) -> Kept | None:
         row = connection.execute(
@@ -263,10 +253,11 @@ class Store:
         return {own for (own,) in rows}
 
     def _item(self, connection: sqlite3.Connection, item_id: str) -> Mapping[str, Any] | None:
+        """Look through all that is stored: nothing is written down for who so rarely asks."""
         rows = connection.execute(
-            "SELECT items.response FROM items JOIN responses ON responses.id = items.response"
-            " WHERE items.id = ? ORDER BY place DESC",
-            (item_id,),
+            "SELECT id FROM responses WHERE instr(response, ?1) OR instr(input, ?1)"
+            " ORDER BY place DESC",
+            (f'"id":{_text(item_id)}',),
         ).fetchall()
         for (response_id,) in rows:
             kept = self._find(connection, response_id)
@@ -277,7 +268,7 @@ class Store:
 
 
 def _text(value: object) -> str:
-    return json.dumps(value, separators=(",", ":"))
+    return _ASCII.encode(value)
 
 
 def _secret(connection: sqlite3.Connection) -> bytes:

@@ -34,6 +34,8 @@ __all__ = [
 
 log = logging.getLogger("toolstone.local")
 
+_JSON = json.JSONEncoder(ensure_ascii=False, check_circular=False, separators=(",", ":"))
+_ASCII = json.JSONEncoder(check_circular=False, separators=(",", ":"))
 DONE = b"data: [DONE]\n\n"
 BROKEN = RefusalError(500, "server_error", "the brain broke; see the server's log")
 STOPPED = RefusalError(500, "server_error", "the server stopped before the answer; ask again")
@@ -154,15 +156,18 @@ def _padded(event: Event) -> Event:
 
 def frame(event: Event) -> bytes:
     """One event as it stands in a stream."""
-    return b"event: %b\ndata: %b\n\n" % (event["type"].encode(), encode(event))
+    try:
+        return f"event: {event['type']}\ndata: {_JSON.encode(event)}\n\n".encode()
+    except UnicodeEncodeError:
+        return f"event: {event['type']}\ndata: {_ASCII.encode(event)}\n\n".encode()
 
 
 def encode(value: object) -> bytes:
     """Give the bytes of some JSON, also of text that no UTF-8 can say."""
     try:
-        return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
+        return _JSON.encode(value).encode()
     except UnicodeEncodeError:  # half of a surrogate pair, as JSON may escape it
-        return json.dumps(value, separators=(",", ":")).encode()
+        return _ASCII.encode(value).encode()
 
 
 async def _close(pieces: AsyncIterator[Piece]) -> None:
