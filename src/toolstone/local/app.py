@@ -14,6 +14,7 @@ from toolstone.local.chat import chat_route
 from toolstone.local.conversation_routes import ConversationRoutes
 from toolstone.local.endpoint import Endpoint
 from toolstone.local.leaving import CLIENT_GONE
+from toolstone.local.openapi import openapi_routes
 from toolstone.local.routes import Routes
 from toolstone.local.store import Store
 from toolstone.local.telling import identity
@@ -42,13 +43,9 @@ def make_app(brain: Brain, store: Store | str | os.PathLike[str] | None = None) 
         finally:
             await endpoint.close()
 
+    routes = [*Routes(endpoint).all(), *conversations.all(), chat_route(endpoint)]
     app = Starlette(
-        routes=[
-            *Routes(endpoint).all(),
-            *conversations.all(),
-            chat_route(endpoint),
-            websocket_route(endpoint),
-        ],
+        routes=[*routes, *openapi_routes(routes), websocket_route(endpoint)],
         exception_handlers={
             RefusalError: _refused,
             HTTPException: _no_route,
