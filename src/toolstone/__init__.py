@@ -67,6 +67,10 @@ if TYPE_CHECKING:
     from toolstone.runs.result import ToolCall as ToolCall
     from toolstone.runs.stream import BlockingStream as BlockingStream
     from toolstone.runs.stream import RunStream as RunStream
+    from toolstone.runs.views import LastTurns as LastTurns
+    from toolstone.runs.views import ServerCompaction as ServerCompaction
+    from toolstone.runs.views import Summary as Summary
+    from toolstone.runs.views import TrimResults as TrimResults
     from toolstone.tools.context import CancelToken as CancelToken
     from toolstone.tools.context import ToolContext as ToolContext
     from toolstone.tools.custom import CustomTool as CustomTool
@@ -132,6 +136,7 @@ _HOMES = {
     "runs.budget": ["Budget", "Price"],
     "runs.result": ["Result", "ToolCall"],
     "runs.stream": ["BlockingStream", "RunStream"],
+    "runs.views": ["LastTurns", "ServerCompaction", "Summary", "TrimResults"],
     "tools.context": ["CancelToken", "ToolContext"],
     "tools.custom": ["CustomTool", "custom_tool"],
     "tools.decorator": ["tool"],

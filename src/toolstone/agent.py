@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from toolstone.events import Began
     from toolstone.ports import Ledger, Observer
     from toolstone.runs.plan import Plan
+    from toolstone.runs.views import View
     from toolstone.sessions import Input, Tools
     from toolstone.tools.tool import Tool
     from toolstone.workshop import Instructions
@@ -57,6 +58,8 @@ class Agent(Turns[Output]):
         settings: Parameters of every request.
         ledger: Where sessions are kept; in this agent's memory unless said otherwise.
         observers: Who watches.
+        view: What is sent of a long conversation: `LastTurns`, `TrimResults`, `Summary` or
+            `ServerCompaction`, or several of them; all of it if None.
         name: The agent's name as a tool, and in messages.
         strict: Whether the output schema is strict: True, False or `"auto"`.
         concurrency: How many calls of a turn run at once.
@@ -94,6 +97,7 @@ class Agent(Turns[Output]):
         settings: Settings = NO_SETTINGS,
         ledger: Ledger | None = None,
         observers: Sequence[Observer] = (),
+        view: View | Sequence[View] | None = None,
         name: str = "agent",
         strict: bool | Literal["auto"] = "auto",
         concurrency: int = limits.CALLS_PER_TURN,
@@ -108,6 +112,7 @@ class Agent(Turns[Output]):
             budget=budget or Budget(),
             settings=settings,
             observers=tuple(observers),
+            view=view,
             name=name,
             concurrency=concurrency,
             reasks=reasks,

@@ -31,7 +31,9 @@ if TYPE_CHECKING:
     from toolstone.ports import Ledger, Observer
     from toolstone.runs.state import Run
     from toolstone.runs.stream import RunStream
+    from toolstone.runs.views import View
     from toolstone.sessions import Tools
+    from toolstone.viewing import Views
 
 __all__ = ["AgentOptions", "Instructions", "Workshop"]
 
@@ -51,6 +53,7 @@ class AgentOptions(TypedDict, total=False):
     settings: Settings
     ledger: Ledger | None
     observers: Sequence[Observer]
+    view: View | Sequence[View] | None
     name: str
     strict: bool | Literal["auto"]
     concurrency: int
@@ -69,12 +72,15 @@ class Workshop(Generic[Output]):
     budget: Budget = field(default_factory=Budget)
     settings: Settings = NO_SETTINGS
     observers: tuple[Observer, ...] = ()
+    view: View | Sequence[View] | None = None
     name: str = "agent"
     concurrency: int = limits.CALLS_PER_TURN
     reasks: int = limits.OUTPUT_REASKS
     fatal: tuple[type[BaseException], ...] = ()
     model: Model | None = field(init=False, default=None)
     """The model once it was needed: a string is resolved at the first run."""
+    views: Views | None = field(init=False, default=None)
+    """The view, sorted."""
     _offers: dict[tuple[Any, ...], Offer] = field(init=False, default_factory=dict)
     _described: str = field(init=False, default="")
     """The output type in words, once a run has begun: the same for all of them."""
@@ -84,6 +90,10 @@ class Workshop(Generic[Output]):
             check_model_string(self.given)
         else:
             self.model = self.given
+        if self.view is not None:
+            from toolstone.viewing import sorted_views  # noqa: PLC0415  for who has one
+
+            self.views = sorted_views(self.view)
         if self.concurrency < 1:
             raise DefinitionError(
                 f"Agent(concurrency={self.concurrency}): at least 1 call must be able to run"
@@ -109,6 +119,8 @@ class Workshop(Generic[Output]):
             parts["observers"] = tuple(parts["observers"])
         made = replace(self, **parts)
         made.model = self.model
+        if made.view is self.view:
+            made.views = self.views
         return made
 
     async def plan(self, wish: Wish, run_id: str, *, stream: bool) -> Plan[Output]:
@@ -128,7 +140,7 @@ class Workshop(Generic[Output]):
             settings = replace(settings, tool_choice=choice)
         allowed = _allowed(settings.tool_choice)
         offer = self._offer(toolbox, final, allowed)
-        return Plan(
+        plan = Plan(
             model=model,
             output=self.output,
             offer=lambda: offer if toolbox.fixed else self._offer(toolbox, final, allowed),
@@ -144,6 +156,7 @@ class Workshop(Generic[Output]):
             fatal=self.fatal,
             stream=stream,
         )
+        return plan if self.views is None else await self.views.added_to(plan)
 
     def rig(
         self,
@@ -157,6 +170,8 @@ class Workshop(Generic[Output]):
         """Where the run is written down, what it may spend, and who may stop it."""
         clock = time.monotonic
         purse = Purse(plan.budget, model=self.model_name, now=clock(), parent=wish.parent)
+        if plan.compactor_name is not None:
+            purse.check_prices(plan.compactor_name)
         sink = None if stream is None else stream.attach(plan, purse)
         journal = Journal(
             run, run_id, ledger=ledger, observers=self.observers, sink=sink, now=time.time

@@ -11,15 +11,16 @@ from typing import TYPE_CHECKING, Any, Final
 
 from toolstone.errors import InputError
 from toolstone.events import Ruled
-from toolstone.items import CallKey
+from toolstone.items import CallKey, FunctionCallOutput, Other, parse_item
 from toolstone.parts import Image
 from toolstone.tools.results import ResultProblem, render_result
 from toolstone.tools.tool import Tool
 
 if TYPE_CHECKING:
+    from toolstone.items import Item
     from toolstone.runs.state import CallState
 
-__all__ = ["MCP_APPROVAL", "approved", "denied", "given_up", "run_again", "taken"]
+__all__ = ["MCP_APPROVAL", "approved", "denied", "given_up", "render_output", "run_again", "taken"]
 
 JSON = dict[str, Any]
 
@@ -188,3 +189,21 @@ def _definition(one: Any) -> JSON:
     parameters = dict(spec.parameters)
     more = {"parameters": parameters, "strict": spec.strict}
     return {"type": "function", "name": spec.name, **said, **more}
+
+
+def render_output(call: CallState) -> Item:
+    """What the model is told of a call that came home, as the wire has it."""
+    returned = call.returned
+    output = returned.output if returned is not None else ""
+    if call.kind == "function":
+        return FunctionCallOutput(
+            {"type": "function_call_output", "call_id": call.call_id, "output": output}
+        )
+    if call.kind == "custom":
+        return Other({"type": "custom_tool_call_output", "call_id": call.call_id, "output": output})
+    if isinstance(output, list) and len(output) == 1:
+        return parse_item(output[0])
+    kind = call.item.type
+    return Other(
+        {"type": f"{kind}_output", "call_id": call.item.raw.get("call_id"), "output": output}
+    )

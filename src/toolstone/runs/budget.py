@@ -132,7 +132,7 @@ class Purse:
         self.parent = parent
         self.model = model
         if parent is not None or budget.dollars is not None:
-            self._check_prices(model)
+            self.check_prices(model)
         self.charged: dict[CallKey, Usage] = {}
         """What the sub-agent of a call has spent so far."""
         self._start = now
@@ -142,8 +142,12 @@ class Purse:
         self._dollars = 0.0
         self._reserved = 0
 
-    def _check_prices(self, model: str) -> None:
-        """What cannot be priced is not begun."""
+    def check_prices(self, model: str) -> None:
+        """What cannot be priced is not begun.
+
+        Raises:
+            DefinitionError: A purse here or above counts dollars, and has no price for it.
+        """
         purse: Purse | None = self
         while purse is not None:
             purse.price_of(model)
@@ -166,12 +170,12 @@ class Purse:
         )
         return own if self.parent is None else _least(own, self.parent.left(now))
 
-    def output_room(self, left: Left, input_tokens: int) -> int | None:
+    def output_room(self, left: Left, input_tokens: int, model: str | None = None) -> int | None:
         """How many output tokens can be paid for besides this input; None is no limit."""
         room = None if left.tokens is None else left.tokens - input_tokens
         purse: Purse | None = self
         while purse is not None:
-            room = _smaller(room, purse.affordable(self.model, input_tokens))
+            room = _smaller(room, purse.affordable(model or self.model, input_tokens))
             purse = purse.parent
         return room
 

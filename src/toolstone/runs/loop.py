@@ -19,9 +19,11 @@ from toolstone.runs.steps import (
     Answer,
     Ask,
     Call,
+    Compact,
     Say,
     Stop,
     Wait,
+    compact_step,
     next_step,
     out_of,
     read_arguments,
@@ -52,7 +54,16 @@ spending: ContextVar[Purse | None] = ContextVar("toolstone_spending", default=No
 class Rig:
     """What the loop needs besides plan and run: where to write, what is left, who may stop it."""
 
-    __slots__ = ("cancel", "clock", "exchanges", "journal", "kept_bytes", "offer", "purse")
+    __slots__ = (
+        "cancel",
+        "clock",
+        "exchanges",
+        "forced",
+        "journal",
+        "kept_bytes",
+        "offer",
+        "purse",
+    )
 
     def __init__(
         self,
@@ -66,6 +77,8 @@ class Rig:
         self.cancel = cancel
         self.clock = clock
         self.offer: Offer | None = None
+        self.forced = False
+        """Whether the history was made shorter because it did not fit, and nothing came since."""
         self.exchanges: list[tuple[bytes, bytes]] = []
         self.kept_bytes = 0
 
@@ -100,6 +113,8 @@ async def advance(plan: Plan[Any], run: Run, rig: Rig) -> Stop | Wait | None:
     match step:
         case Ask():
             return await _ask(plan, step, run, rig)
+        case Compact():
+            await _compact(plan, step, run, rig)
         case Call(calls):
             await _call(plan, calls, offer, rig)
         case Answer(returned):
@@ -134,8 +149,13 @@ async def _ask(plan: Plan[Any], step: Ask, run: Run, rig: Rig) -> Stop | None:
         await _finish(stop, run, rig)
         return stop
     except ServiceError as error:
-        await _failed(error, rig)
-        raise
+        shorter = _shorter(plan, error, run, rig)
+        if shorter is None:
+            await _failed(error, rig)
+            raise
+        await _give_back(step, error, rig)
+        return await _compact(plan, shorter, run, rig)
+    rig.forced = False
     rig.keep(response)
     if response.notes:
         _spend(response.notes, rig.purse)
@@ -155,6 +175,45 @@ async def _ask(plan: Plan[Any], step: Ask, run: Run, rig: Rig) -> Stop | None:
         ),
     )
     return None
+
+
+async def _compact(plan: Plan[Any], step: Compact | Stop, run: Run, rig: Rig) -> Stop | None:
+    """Have the older part of the history replaced."""
+    from toolstone.runs.shortening import shortened  # noqa: PLC0415  for who has such a view
+
+    if isinstance(step, Stop):
+        await _finish(step, run, rig)
+        return step
+    reserved = (step.input_tokens, step.output_tokens)
+    rig.purse.reserve(*reserved, plan.compactor_name)
+    await rig.journal.record(Asked(run.requests + 1, *reserved))
+    try:
+        *notes, compacted = await shortened(plan, step)
+    except ServiceError as error:
+        await _failed(error, rig)
+        raise
+    _spend(notes, rig.purse)
+    rig.purse.settle(*reserved, compacted.usage or Usage(), plan.compactor_name)
+    await rig.journal.record(*notes, compacted)
+    return None
+
+
+def _shorter(plan: Plan[Any], error: ServiceError, run: Run, rig: Rig) -> Compact | Stop | None:
+    """What to do, once, about a conversation that did not fit; None if nothing can be done."""
+    if plan.compactor is None or rig.forced or getattr(error, "means", "") != "context":
+        return None
+    cut = plan.compactor.cut(run, forced=True)
+    if cut is None:
+        return None
+    rig.forced = True
+    return compact_step(plan, cut, rig.purse, rig.purse.left(rig.clock()))
+
+
+async def _give_back(step: Ask, error: ServiceError, rig: Rig) -> None:
+    """A request that was refused for its length is not paid for; that it was made counts."""
+    _spend(error.notes, rig.purse, already=1)
+    rig.purse.settle(step.input_tokens, step.output_tokens, Usage())
+    await rig.journal.record(*error.notes, Noted("overflow", "the conversation did not fit"))
 
 
 class _OutOfTimeError(Exception):

@@ -12,12 +12,12 @@ from pydantic_core import to_json
 from toolstone import limits
 from toolstone.ports import NO_SETTINGS, OutputFormat, Profile, Settings
 from toolstone.runs.budget import Budget
-from toolstone.tools.server import without_secrets
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from toolstone.ports import Model, ToolSpec
+    from toolstone.runs.views import LastTurns, ServerCompaction, Summary, TrimResults
     from toolstone.schema.output import OutputType
     from toolstone.tools.tool import Tool
 
@@ -57,6 +57,14 @@ class Plan(Generic[Output]):
     reasks: int = limits.OUTPUT_REASKS
     fatal: tuple[type[BaseException], ...] = ()
     stream: bool = False
+    shorteners: tuple[LastTurns | TrimResults, ...] = ()
+    """Views that look at the history anew before each request."""
+    compactor: Summary | ServerCompaction | None = None
+    """The view that replaces what has grown too long."""
+    compactor_model: Model | None = None
+    """Who is asked for the replacement, if not the model itself."""
+    compactor_name: str | None = None
+    """Its name: the key of the price table."""
     how: Literal["text", "native", "tool", "prompted"] = field(init=False)
     """How the output type is asked for; visible as `Result.output_mode`."""
     final_tool: str | None = field(init=False)
@@ -94,5 +102,7 @@ def fingerprint(
 
 def _described(spec: ToolSpec) -> list[Any]:
     if spec.raw is not None:
+        from toolstone.tools.server import without_secrets  # noqa: PLC0415  for who has such a tool
+
         return [spec.name, without_secrets(spec.raw)]  # a token that is renewed changes nothing
     return [spec.name, spec.description, spec.parameters]

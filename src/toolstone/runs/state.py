@@ -23,12 +23,13 @@ from toolstone.events import (
     Said,
     Started,
 )
-from toolstone.items import CallKey, FunctionCall, FunctionCallOutput, Item, Other, parse_item
-from toolstone.outcomes import judge, unanswered
+from toolstone.items import CallKey, FunctionCall, Item, Other, parse_item
+from toolstone.outcomes import judge, needs_answer, unanswered
+from toolstone.runs.answers import render_output
 from toolstone.usage import Usage
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from toolstone.outcomes import Verdict
 
@@ -90,9 +91,11 @@ class Run:
         "answer",
         "asked",
         "attempts",
+        "base",
         "began",
         "calls",
         "clash",
+        "cut",
         "delegated",
         "empties",
         "endpoint",
@@ -100,6 +103,7 @@ class Run:
         "fresh",
         "history",
         "id",
+        "kept",
         "last_response",
         "lost",
         "minted",
@@ -123,7 +127,13 @@ class Run:
         self.id = ""
         self.records: list[Record] = []
         self.history: list[Item] = []
-        """What the model is shown: always legal input (I3)."""
+        """The whole conversation: always legal input (I3)."""
+        self.cut = 0
+        """Where in the history that begins which is still sent as it is."""
+        self.base: tuple[Item, ...] = ()
+        """What is sent in the place of everything before that."""
+        self.kept = 0
+        """How many items of it are no replacement, but kept word for word."""
         self.told = 0
         """Where in the history the input of the present run ends."""
         self.fresh = 0
@@ -227,6 +237,9 @@ class Run:
         self.history.extend(fact.input)
         if not fact.resumed:
             self.told = len(self.history)
+            for item in fact.input:
+                if type(item) is Other and item.type == "compaction":
+                    self._cut_at(item, fact.input, self.told)
 
     @property
     def used(self) -> Usage:
@@ -263,6 +276,9 @@ class Run:
             self._move(fact.endpoint)
         self.history.extend(fact.items)
         self.fresh = len(self.history)
+        for item in fact.items:
+            if type(item) is Other and item.type == "compaction":
+                self._cut_at(item, fact.items, self.fresh)
         self.last_response = fact.response
         if calls:
             self.missing = len(calls)
@@ -287,7 +303,7 @@ class Run:
             self.reasks += 1
         self.missing -= 1
         if not self.missing:
-            self.history.extend([_render_output(call) for call in self.open])
+            self.history.extend([render_output(call) for call in self.open])
             self.turns.append([(call.name, call.arguments) for call in self.open])
             del self.turns[: -2 * limits.IDENTICAL_TURNS]
             self.turns_made += 1
@@ -298,11 +314,32 @@ class Run:
     def _add_noted(self, fact: Noted) -> None:
         if fact.usage is not None:
             self.spent += fact.usage
-        if fact.what == "attempt":
+        if fact.what == "compacted":
+            self._add_compacted(fact)
+        elif fact.what == "overflow":
+            self.asked = None  # refused for its length: nothing of it was billed
+        elif fact.what == "attempt":
             self.requests += 1 if self.attempts else 0  # `Asked` has counted the first
             self.attempts += 1
             if self.accepted is not None and fact.data.get("response") == self.accepted:
                 self.accepted = None  # it has ended, and failed
+
+    def _cut_at(self, compaction: Item, items: Sequence[Item], end: int) -> None:
+        """What stands before an item that compacts it is not sent any more; `items` end there."""
+        before = [item is compaction for item in items].index(True)  # not one that is equal
+        calls = [n for n, item in enumerate(items[:before]) if needs_answer(item)]
+        self.cut = end - len(items) + min([before, *calls])  # their outputs are still to be sent
+        self.base, self.kept = (), 0
+
+    def _add_compacted(self, fact: Noted) -> None:
+        self.asked = None
+        self.requests += (
+            1 if self.attempts else 0
+        )  # the one that succeeded, after those that failed
+        self.attempts = 0
+        self.base = tuple(parse_item(raw) for raw in fact.data["items"])
+        self.cut, self.kept = fact.data["upto"], fact.data["kept"]
+        self.last_response = ""  # the service's own copy is the long one: a new chain begins
 
     def _add_said(self, fact: Said) -> None:
         self.history.extend(fact.items)
@@ -314,11 +351,6 @@ class Run:
             self.empties += 1
         else:
             self.warned = self.turns_made
-
-    @property
-    def history_bytes(self) -> int:
-        """The size of the history as JSON."""
-        return sum([len(item.rendered or item.json) for item in self.history])
 
     def find(self, key: CallKey) -> CallState | None:
         """The open call of this key; None if there is none."""
@@ -351,20 +383,3 @@ def _clash(calls: Iterable[CallState]) -> str | None:
 
 
 _ID = re.compile(f".{{1,{limits.CALL_ID_CHARACTERS}}}", re.DOTALL)
-
-
-def _render_output(call: CallState) -> Item:
-    returned = call.returned
-    output = returned.output if returned is not None else ""
-    if call.kind == "function":
-        return FunctionCallOutput(
-            {"type": "function_call_output", "call_id": call.call_id, "output": output}
-        )
-    if call.kind == "custom":
-        return Other({"type": "custom_tool_call_output", "call_id": call.call_id, "output": output})
-    if isinstance(output, list) and len(output) == 1:
-        return parse_item(output[0])
-    kind = call.item.type
-    return Other(
-        {"type": f"{kind}_output", "call_id": call.item.raw.get("call_id"), "output": output}
-    )

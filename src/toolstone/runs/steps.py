@@ -10,25 +10,23 @@ Read from top to bottom, the first line that applies decides:
    again once. A cut-off, refused or failed one stops the run.
 3. The last turns made the same calls again and again: the model is warned, then the run stops.
 4. The budget is used up: the run stops.
-5. The model is asked.
+5. What has grown too long for the view is made shorter.
+6. The model is asked.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from functools import lru_cache
 from typing import TYPE_CHECKING, Any
-
-from pydantic_core import to_json
 
 from toolstone import limits
 from toolstone.events import Returned
 from toolstone.items import developer, user
 from toolstone.outcomes import Outcome  # noqa: TC001  read by the dataclass
-from toolstone.ports import Request, Response, ToolSpec
+from toolstone.ports import Response
 from toolstone.runs.budget import Left, Purse, estimate_tokens
 from toolstone.runs.choice import forces, kept
-from toolstone.runs.origins import native
+from toolstone.runs.request import make_request, request_bytes, shown
 from toolstone.schema.output import OutputProblem
 from toolstone.schema.strictjson import clean_name
 from toolstone.tools.refusals import explain_kind
@@ -37,10 +35,23 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from toolstone.items import Item
+    from toolstone.ports import Request
     from toolstone.runs.plan import Offer, Plan
     from toolstone.runs.state import CallState, Run
+    from toolstone.runs.views import Cut
 
-__all__ = ["Ask", "Call", "Say", "Step", "Stop", "Wait", "next_step", "out_of"]
+__all__ = [
+    "Ask",
+    "Call",
+    "Compact",
+    "Say",
+    "Step",
+    "Stop",
+    "Wait",
+    "compact_step",
+    "next_step",
+    "out_of",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +105,17 @@ class Stop:
     note: str | None = None
 
 
-Step = Ask | Call | Answer | Say | Wait | Stop
+@dataclass(frozen=True, slots=True)
+class Compact:
+    """Have the older part of the history replaced; by the service itself if there is no request."""
+
+    cut: Cut
+    request: Request | None = None
+    input_tokens: int = 0
+    output_tokens: int = 0
+
+
+Step = Ask | Call | Answer | Say | Compact | Wait | Stop
 
 
 def next_step(plan: Plan[Any], run: Run, offer: Offer, purse: Purse, now: float) -> Step:
@@ -287,7 +308,7 @@ def _repeats(turns: list[list[tuple[str, str]]], period: int) -> bool:
     return all(last[n] == last[n - period] for n in range(period, len(last)))
 
 
-# -------------------------------------------------------------------------------------- 5: ask
+# ----------------------------------------------------------------------- 5 and 6: shorten, ask
 
 
 def _ask_step(plan: Plan[Any], run: Run, offer: Offer, purse: Purse, left: Left) -> Step:
@@ -296,17 +317,22 @@ def _ask_step(plan: Plan[Any], run: Run, offer: Offer, purse: Purse, left: Left)
     spent = left.exhausted()
     if spent is not None:
         return out_of(spent)
+    if plan.compactor is not None and (cut := plan.compactor.cut(run)) is not None:
+        return compact_step(plan, cut, purse, left)
     settings = plan.settings
+    items: Sequence[Item] = run.history
+    if run.cut or plan.shorteners or run.minted or run.endpoint not in ("", plan.origin):
+        items = shown(plan, run)
     input_tokens = output_tokens = 0
     if purse.counts_tokens:
-        input_tokens = estimate_tokens(run.history_bytes + _told_bytes(plan, offer))
+        input_tokens = estimate_tokens(request_bytes(plan, offer, items))
         room = purse.output_room(left, input_tokens)
         if room is not None:
             if room < limits.MAX_OUTPUT_TOKENS_MIN:
                 return out_of("tokens" if left.dollars is None else "dollars")
             output_tokens = min(room, settings.max_output_tokens or room)
             settings = replace(settings, max_output_tokens=output_tokens)
-    return Ask(_request(plan, run, offer, settings), input_tokens, output_tokens)
+    return Ask(make_request(plan, run, offer, settings, items), input_tokens, output_tokens)
 
 
 def _wait_step(plan: Plan[Any], run: Run, offer: Offer, left: Left) -> Step:
@@ -316,26 +342,27 @@ def _wait_step(plan: Plan[Any], run: Run, offer: Offer, left: Left) -> Step:
     settings, asked = plan.settings, run.asked
     if asked is not None and asked.output_tokens:
         settings = replace(settings, max_output_tokens=asked.output_tokens)
-    request = replace(_request(plan, run, offer, settings), accepted=run.accepted)
+    request = make_request(plan, run, offer, settings, shown(plan, run))
+    request = replace(request, accepted=run.accepted)
     return Ask(request, asked.input_tokens, asked.output_tokens) if asked else Ask(request)
 
 
-def _told_bytes(plan: Plan[Any], offer: Offer) -> int:
-    """The size of what goes along with the history: instructions, tools, the answer's schema."""
-    size = len((_instructions(plan) or "").encode(errors="replace")) + _tools_bytes(offer.specs)
-    return size if plan.format is None else size + len(to_json(plan.format.schema))
-
-
-@lru_cache(maxsize=64)
-def _tools_bytes(specs: tuple[ToolSpec, ...]) -> int:
-    return sum(
-        len(
-            to_json(
-                [spec.name, spec.description, spec.raw or spec.parameters], inf_nan_mode="constants"
-            )
-        )
-        for spec in specs
-    )
+def compact_step(plan: Plan[Any], cut: Cut, purse: Purse, left: Left) -> Compact | Stop:
+    """Replace this part of the history, if that can be paid for."""
+    request = plan.compactor.request(cut) if plan.compactor is not None else None
+    if not purse.counts_tokens:
+        return Compact(cut, request)
+    items = cut.older if request is None else request.items
+    input_tokens = estimate_tokens(sum([len(item.json) for item in items]))
+    room = purse.output_room(left, input_tokens, plan.compactor_name)
+    if request is None or room is None:
+        return Compact(cut, request, input_tokens)
+    if room < limits.MAX_OUTPUT_TOKENS_MIN:
+        return out_of("tokens" if left.dollars is None else "dollars")
+    settings = request.settings
+    most = min(room, settings.max_output_tokens or room)
+    request = replace(request, settings=replace(settings, max_output_tokens=most))
+    return Compact(cut, request, input_tokens, most)
 
 
 def out_of(limit: str) -> Stop:
@@ -344,47 +371,3 @@ def out_of(limit: str) -> Stop:
         "stopped",
         why=f"the budget's {limit} are used up; raise Budget({limit}=...)",
     )
-
-
-def _request(plan: Plan[Any], run: Run, offer: Offer, settings: Any) -> Request:
-    here = not plan.origin or run.endpoint in ("", plan.origin)
-    history = run.history if here and not run.minted else native(run, plan.origin)
-    known = here and run.last_response != ""
-    chained = known and settings.state == "server"
-    kept = chained or (known and settings.conversation is not None)
-    return Request(
-        items=run.history[run.fresh :] if kept else history,
-        instructions=_instructions(plan),
-        tools=offer.specs,
-        tool_choice=_tool_choice(plan, run, offer),
-        output=plan.format,
-        settings=settings,
-        stream=plan.stream if settings.stream is None else settings.stream,
-        previous=run.last_response if chained else None,
-        whole=history if chained else None,
-    )
-
-
-def _instructions(plan: Plan[Any]) -> str | None:
-    if plan.how != "prompted":
-        return plan.instructions
-    return "\n\n".join(text for text in (plan.instructions, plan.output.instructions) if text)
-
-
-def _tool_choice(plan: Plan[Any], run: Run, offer: Offer) -> Any:
-    """A choice that forces a call is over once the call has happened (responses-api.md §7)."""
-    choice = plan.settings.tool_choice
-    if not offer.specs:
-        return None  # nothing to choose from: the wire refuses it
-    if choice is None:
-        if plan.how == "tool" and len(offer.specs) == 1:
-            return {"type": "function", "name": plan.final_tool}
-        return None
-    if kept(choice, run) and choice not in ("auto", "none"):
-        mode = choice.get("mode") if isinstance(choice, dict) else None
-        if isinstance(choice, dict) and choice.get("type") == "allowed_tools":
-            return {**choice, "mode": "auto"} if mode == "required" else choice
-        return "auto"
-    if isinstance(choice, str) and choice in offer.tools:
-        return offer.tools[choice].choice
-    return choice
