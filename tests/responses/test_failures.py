@@ -76,6 +76,7 @@ SAYINGS = (
     "overloaded",
     "Previous response with id 'resp_1' not found.",
     "Item with id 'rs_1' not found.",
+    "Response with id 'resp_1' not found.",
 )
 
 

@@ -195,6 +195,15 @@ TABLE: Final[tuple[Row, ...]] = (
         StatusError,
         retryable=False,
         statuses=frozenset({404}),
+        pattern=_pattern(r"^(response|conversation|item|message)\b.*\bnot found"),
+        hint="It was deleted, has ended, or was never kept: store=True keeps a response",
+        means="state-lost",
+        mend="rebuild",
+    ),
+    Row(
+        StatusError,
+        retryable=False,
+        statuses=frozenset({404}),
         hint="Check the base URL: it ends before /responses or /chat/completions, often in /v1",
     ),
     Row(
