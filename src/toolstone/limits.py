@@ -22,6 +22,8 @@ TRIMMED_CHARACTERS: Final = 2_000  # of an old result; TrimResults(characters=)
 SUMMED_CHARACTERS: Final = 4_000  # of one text that is to be summed up; its middle is left out
 OPAQUE_BYTES: Final = 4 * KIB  # what an image, file or encrypted blob counts for
 
+EXIT_SECONDS: Final = 1.0  # for connections of the blocking doors to close when the process ends
+
 # One turn (`Agent(concurrency=)`).
 CALLS_PER_TURN: Final = 128  # further calls are answered "limit"
 SYNC_THREADS: Final = 64  # threads for blocking tools, in the process

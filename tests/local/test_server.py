@@ -329,6 +329,8 @@ def test_a_bad_request_is_told_which_field_is_at_fault(change, param, code):
         (b'{"model":NaN}', "application/json", 400),
         (b"{}", "text/plain", 415),
         (b"[" * 100_000, "application/json", 400),
+        (b'{"model":"m","input":"x","temperature":1e999}', "application/json", 400),
+        (b'{"model":"m","input":%b}' % (b"[" * 700 + b"]" * 700), "application/json", 400),
     ],
 )
 def test_a_body_that_is_no_json_object_is_refused(content, kind, status):

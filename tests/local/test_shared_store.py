@@ -88,6 +88,15 @@ def until(url, *statuses):
     raise AssertionError(f"still {response['status']}")
 
 
+def until_said(url):
+    give_up = time.monotonic() + 5
+    while time.monotonic() < give_up:
+        response = httpx.get(url).json()
+        if response["output"]:
+            return response
+    raise AssertionError("nothing was said")
+
+
 def test_another_process_can_poll_and_go_on(shared):
     child, here = shared
     own = child.start().json()["id"]
@@ -110,7 +119,9 @@ def test_another_process_can_cancel(shared):
 
     assert reply["status"] == "cancelled"
     assert child.line() == "left"
-    assert httpx.get(f"{child.url}/{own}").json()["status"] == "cancelled"
+    after = until_said(f"{here}/{own}")
+    assert after["status"] == "cancelled"
+    assert after["output"][0]["content"][0]["text"] == "one"
 
 
 def test_another_process_can_delete(shared):

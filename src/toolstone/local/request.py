@@ -2,10 +2,12 @@
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from math import isfinite
 from typing import Any, Literal, NoReturn, Protocol, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
+from toolstone import limits
 from toolstone.local.brain import Choice, RefusalError, Turn
 from toolstone.local.fields import RequestFields
 from toolstone.local.strictness import first_offence
@@ -157,13 +159,34 @@ def load_body(raw: bytes) -> dict[str, Any]:
         RefusalError: It is no JSON object.
     """
     try:
-        body = json.loads(raw, parse_constant=_no_constant)
+        body = json.loads(raw, parse_constant=_no_constant, parse_float=_finite)
     except (ValueError, RecursionError) as error:
         message = "the body is not JSON; send one JSON object"
         raise RefusalError(400, "invalid_json", message) from error
+    if raw.count(b"{") + raw.count(b"[") > limits.LOCAL_BODY_DEPTH:
+        _check_depth(body)
     if not isinstance(body, dict):
         refuse("invalid_type", f"the body is a JSON {type(body).__name__}; send an object", None)
     return body
+
+
+def _check_depth(body: object) -> None:
+    """Check that what was read can be written again."""
+    level: list[Any] = [body]
+    for _ in range(limits.LOCAL_BODY_DEPTH):
+        inner = [each.values() if isinstance(each, dict) else each for each in level]
+        level = [value for each in inner for value in each if isinstance(value, dict | list)]
+        if not level:
+            return
+    message = f"the body is nested deeper than {limits.LOCAL_BODY_DEPTH} levels"
+    raise RefusalError(400, "invalid_json", message)
+
+
+def _finite(text: str) -> float:
+    value = float(text)
+    if not isfinite(value):
+        raise ValueError(f"{text} is no number that JSON can say back")
+    return value
 
 
 def _no_constant(name: str) -> NoReturn:

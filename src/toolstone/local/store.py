@@ -52,7 +52,7 @@ class Store:
     Who works on a response in the background holds it: its owner writes a sign of life, and
     when that is missing for `limits.LOCAL_LEASE_SECONDS`, or its process is known to be gone,
     the response is failed. A response that is over never changes any more, so that a cancelled
-    one stays cancelled, whoever was working on it.
+    one stays cancelled, whoever was working on it; what it had said by then is added by its owner.
 
     Args:
         database: Where they are.
@@ -201,12 +201,14 @@ class Store:
         connection.execute("DELETE FROM responses WHERE made < ?", (now - self._seconds,))
 
     def _update(self, connection: sqlite3.Connection, response: Mapping[str, Any]) -> bool:
-        changed = connection.execute(
+        changed = (response["status"], _text(response), self._clock())
+        updated = connection.execute(
             "UPDATE responses SET status = ?, response = ?, beat = ?"
-            " WHERE id = ? AND status IN ('queued', 'in_progress')",
-            (response["status"], _text(response), self._clock(), response["id"]),
+            " WHERE id = ? AND (status IN ('queued', 'in_progress')"
+            " OR (status = 'cancelled' AND ? = 'cancelled' AND owner = ?))",
+            (*changed, response["id"], response["status"], self._owner),
         )
-        return bool(changed.rowcount)
+        return bool(updated.rowcount)
 
     def _find(self, connection: sqlite3.Connection, response_id: str) -> Kept | None:
         row = connection.execute(
