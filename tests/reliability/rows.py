@@ -28,9 +28,9 @@ def cases(block, *, doors=("plain", "streamed")):
 def _param(row, case, door):
     made = {"scenario": row["id"], **case}
     name = made["scenario"] + (f"x{made['times']}" if "times" in made else "")
-    reason = case.get("open") or row.get("open")
-    is_open = reason and door in case.get("open_doors", [door])
-    marks = [] if not is_open else [pytest.mark.xfail(strict=True, reason=reason)]
+    marks = []
+    if "open" in case and door in case.get("open_doors", [door]):
+        marks = [pytest.mark.xfail(strict=True, reason=case["open"])]
     return pytest.param(made, door, marks=marks, id=f"{name}-{door}")
 
 

@@ -125,8 +125,7 @@ async def test_h43_a_thousand_requests_over_ten_connections_with_losses(peer, tr
     numbers, answers = iter(range(1000)), []
 
     async def worker():
-        for _ in numbers:
-            answers.append(await met.ask())
+        answers.extend([await met.ask() for _ in numbers])
 
     await asyncio.gather(*(worker() for _ in range(50)))
 
