@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from toolstone.runs.journal import Journal
     from toolstone.runs.plan import Offer, Plan
     from toolstone.runs.state import CallState, Run
+    from toolstone.runs.views import Cut
     from toolstone.tools.context import CancelToken
 
 __all__ = ["Rig", "advance", "drive", "spending"]
@@ -149,12 +150,13 @@ async def _ask(plan: Plan[Any], step: Ask, run: Run, rig: Rig) -> Stop | None:
         await _finish(stop, run, rig)
         return stop
     except ServiceError as error:
-        shorter = _shorter(plan, error, run, rig)
-        if shorter is None:
+        cut = _cut(plan, error, run, rig)
+        if cut is None:
             await _failed(error, rig)
             raise
         await _give_back(step, error, rig)
-        return await _compact(plan, shorter, run, rig)
+        left = rig.purse.left(rig.clock())
+        return await _compact(plan, compact_step(plan, cut, rig.purse, left), run, rig)
     rig.forced = False
     rig.keep(response)
     if response.notes:
@@ -198,15 +200,12 @@ async def _compact(plan: Plan[Any], step: Compact | Stop, run: Run, rig: Rig) ->
     return None
 
 
-def _shorter(plan: Plan[Any], error: ServiceError, run: Run, rig: Rig) -> Compact | Stop | None:
-    """What to do, once, about a conversation that did not fit; None if nothing can be done."""
+def _cut(plan: Plan[Any], error: ServiceError, run: Run, rig: Rig) -> Cut | None:
+    """What to replace, once, of a conversation that did not fit; None if that is no remedy."""
     if plan.compactor is None or rig.forced or getattr(error, "means", "") != "context":
         return None
-    cut = plan.compactor.cut(run, forced=True)
-    if cut is None:
-        return None
     rig.forced = True
-    return compact_step(plan, cut, rig.purse, rig.purse.left(rig.clock()))
+    return plan.compactor.cut(run, forced=True)
 
 
 async def _give_back(step: Ask, error: ServiceError, rig: Rig) -> None:

@@ -352,8 +352,11 @@ def compact_step(plan: Plan[Any], cut: Cut, purse: Purse, left: Left) -> Compact
     request = plan.compactor.request(cut) if plan.compactor is not None else None
     if not purse.counts_tokens:
         return Compact(cut, request)
-    items = cut.older if request is None else request.items
-    input_tokens = estimate_tokens(sum([len(item.json) for item in items]))
+    items, told = cut.older, plan.instructions
+    if request is not None:
+        items, told = tuple(request.items), request.instructions
+    size = sum([len(item.json) for item in items]) + len((told or "").encode(errors="replace"))
+    input_tokens = estimate_tokens(size)
     room = purse.output_room(left, input_tokens, plan.compactor_name)
     if request is None or room is None:
         return Compact(cut, request, input_tokens)
