@@ -324,10 +324,11 @@ async def test_encrypted_reasoning_is_replayed_at_home_and_stripped_abroad():
         first = await here.run("Report on Paris", settings=wish)
         again = await here.run("Once more", after=first, settings=wish)
         abroad = await there.run("Once more", after=again, settings=wish)
+        brought = await there.run([*again.items, "Once more"], settings=wish)
 
-    assert first.output == again.output == abroad.output == Report(**FINAL)
-    assert [mended(each) for each in (first, again)] == [[], []]
-    assert set(mended(abroad)) == {"strip-reasoning"}
+    assert first.output == again.output == abroad.output == brought.output == Report(**FINAL)
+    assert [mended(each) for each in (first, again, abroad)] == [[], [], []]
+    assert set(mended(brought)) == {"strip-reasoning"}  # nobody knows where it is from
 
 
 async def test_a_bare_id_on_runtime_gets_its_profile(world):

@@ -75,8 +75,8 @@ SAYINGS = (
     "Internal server error",
     "overloaded",
     "Previous response with id 'resp_1' not found.",
-    "Item with id 'rs_1' not found.",
     "Response with id 'resp_1' not found.",
+    "Item with id 'rs_1' not found.",
 )
 
 
