@@ -174,3 +174,20 @@ def test_a_tool_that_exits_ends_the_run_and_not_the_portal():
     with stream, pytest.raises(SystemExit):
         stream.result()
     assert agent("still works").run_sync("go").output == "still works"
+
+
+def test_a_process_that_used_a_blocking_door_ends_with_its_connections_closed(tmp_path):
+    script = tmp_path / "script.py"
+    script.write_text(
+        "from toolstone import Agent\n"
+        "from toolstone.local import Script, serve\n"
+        "with serve(Script(['hello'])) as endpoint:\n"
+        "    agent = Agent(f'responses+{endpoint.base_url}#any')\n"
+        "    print(agent.run_sync('hi').output)\n"
+    )
+
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-X", "dev", script], capture_output=True, text=True
+    )
+
+    assert (done.stdout, done.stderr) == ("hello\n", "")

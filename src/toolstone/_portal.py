@@ -8,11 +8,13 @@ after other loops have closed. A forked child gets a thread of its own.
 from __future__ import annotations
 
 import asyncio
+import atexit
 import contextvars
 import os
 import threading
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
+from toolstone import limits
 from toolstone.errors import UsageError
 
 if TYPE_CHECKING:
@@ -31,6 +33,7 @@ class _Portal:
         self.loop = asyncio.new_event_loop()
         self.thread = threading.Thread(target=self._serve, name="toolstone-portal", daemon=True)
         self.thread.start()
+        atexit.register(self.close)
 
     def _serve(self) -> None:
         asyncio.set_event_loop(self.loop)
@@ -39,7 +42,15 @@ class _Portal:
                 self.loop.run_forever()
             except (KeyboardInterrupt, SystemExit):
                 continue  # a tool raised it; its task has it, and so has whoever waits for that
-            return
+            break
+        self.loop.run_until_complete(self.loop.shutdown_asyncgens())  # connections end with it
+        self.loop.close()
+
+    def close(self) -> None:
+        """The process ends: connections are closed, if that takes no longer than a moment."""
+        if self.pid == os.getpid() and not self.loop.is_closed():
+            self.loop.call_soon_threadsafe(self.loop.stop)
+            self.thread.join(limits.EXIT_SECONDS)
 
 
 _lock = threading.Lock()
