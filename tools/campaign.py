@@ -78,9 +78,8 @@ _RUNS: Final = 3
 def measure_sse(events: int) -> int:
     """Decode so many events, alone, with JSON, and put together; print events per CPU second."""
     print(f"{platform.python_implementation()} {platform.python_version()}, {platform.machine()}")
-    print(
-        f"{events:,} events of {len(_DELTA % 100_000)} bytes in chunks of {_CHUNK}; of {_RUNS} runs the fastest, and the most memory"
-    )
+    print(f"{events:,} events of {len(_DELTA % 100_000)} bytes, in chunks of {_CHUNK}")
+    print(f"of {_RUNS} runs the fastest, and the one that kept the most memory")
     reached = {}
     for name, make in (
         ("decoder", _decoder),

@@ -8,14 +8,15 @@ from toolstone_meeting import TEXT, Meeting, check, options_of
 from toolstone_virtual import Scripted, now, run_virtually
 
 from toolstone import Agent, MemoryLedger
-from toolstone.errors import DeadlineError
+from toolstone.errors import DeadlineError, ServiceError
 from toolstone.events import Retrying, TextDelta
 from toolstone.items import user
 from toolstone.ports import Request
 from toolstone.responses import Responses
+from toolstone.responses.stream import Assembler
 from toolstone.runs.state import fold
-from toolstone.testing.faults.saying import frame, message, narrate, response
-from toolstone.wire import Deadlines, Retry
+from toolstone.testing.faults.saying import call, encode, frame, message, narrate, response
+from toolstone.wire import Deadlines, Retry, SseDecoder
 
 
 @pytest.mark.parametrize(("case", "door"), rows.cases("H"))
@@ -40,6 +41,24 @@ async def test_h06_what_had_arrived_is_there_and_a_new_beginning_is_said(meet):
     response = await again.ask("streamed")
     at = next(n for n, d in enumerate(again.seen) if type(d) is Retrying)
     assert "".join(d.text for d in again.seen[at + 1 :]) == response.text
+
+
+@pytest.mark.parametrize(
+    "told", [response(message()), response(call("book", "{}"), message())], ids=["text", "call"]
+)
+def test_h07_a_stream_cut_at_any_byte_is_never_a_success(told):
+    data = encode(narrate(told))
+    end = data.rindex(b"\n\n") + 2
+    for cut in range(end):
+        with pytest.raises(ServiceError):
+            assembled(data[:cut])
+    assert assembled(data[:end]).status == "completed"
+
+
+def assembled(data):
+    assembler = Assembler()
+    assembler.feed(SseDecoder().feed(data))
+    return assembler.end()
 
 
 async def test_h08_the_half_event_was_not_shown(meet):
