@@ -186,8 +186,6 @@ def test_a_process_that_used_a_blocking_door_ends_with_its_connections_closed(tm
         "    print(agent.run_sync('hi').output)\n"
     )
 
-    done = subprocess.run(
-        [sys.executable, "-W", "error", "-X", "dev", script], capture_output=True, text=True
-    )
+    done = subprocess.run([sys.executable, "-W", "error", script], capture_output=True, text=True)
 
     assert (done.stdout, done.stderr) == ("hello\n", "")
