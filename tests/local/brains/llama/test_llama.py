@@ -53,7 +53,7 @@ def client(endpoint):
 
 def post(endpoint, **body):
     body = {"model": "smollm2", **body}
-    return httpx.post(f"{endpoint.base_url}/responses", json=body, timeout=60)
+    return httpx.post(f"{endpoint.base_url}/responses", json=body, timeout=300)
 
 
 def calls(response):
@@ -193,6 +193,75 @@ def test_every_output_fits_its_schema(endpoint, schema, text):
     assert response["status"] == "completed", response["error"]
     said = json.loads(response["output"][0]["content"][0]["text"])
     assert list(Draft202012Validator(schema).iter_errors(said)) == []
+
+
+@pytest.mark.parametrize(("schema", "named"), [(SCHEMAS[0], True), (SCHEMAS[2], False)])
+def test_a_forced_call_has_arguments_that_fit_however_deep_they_are(endpoint, schema, named):
+    deep = {**tool("pack", "Pack things."), "parameters": schema}
+    allowed = {"type": "allowed_tools", "mode": "required"}
+    name = {"type": "function", "name": "pack"}
+    choice = name if named else {**allowed, "tools": [name]}
+    response = post(
+        endpoint,
+        input="The box is 4 by 6, says Ann.",
+        tools=[ADD, deep],
+        tool_choice=choice,
+        parallel_tool_calls=False,
+    ).json()
+
+    [(called, given)] = calls(response)
+    assert called == "pack"
+    assert list(Draft202012Validator(schema).iter_errors(given)) == []
+
+
+def test_among_allowed_tools_only_those_are_called_and_none_must_be(endpoint):
+    only = {
+        "type": "allowed_tools",
+        "mode": "auto",
+        "tools": [{"type": "function", "name": "weather"}],
+    }
+    both = post(endpoint, input=BOTH, tools=TOOLS, tool_choice=only).json()
+    none = post(endpoint, input="Hello there!", tools=TOOLS, tool_choice=only).json()
+    assert {name for name, _ in calls(both)} == {"weather"}
+    assert calls(none) == []
+
+
+SQL = {"type": "custom", "name": "run_sql", "description": "Run an SQL query."}
+
+
+def test_a_custom_tool_is_called_with_text_and_its_output_is_read(endpoint):
+    asked = {"role": "user", "content": "Run the query on users"}
+    body = {"tools": [SQL, WEATHER], "tool_choice": {"type": "custom", "name": "run_sql"}}
+    [made] = post(endpoint, input=[asked], **body).json()["output"]
+    output = {"type": "custom_tool_call_output", "call_id": made["call_id"], "output": "7 rows"}
+    said = post(endpoint, input=[asked, made, output], tools=[SQL]).json()["output"]
+
+    assert (made["type"], made["name"]) == ("custom_tool_call", "run_sql")
+    assert made["input"]
+    assert "7 rows" in said[0]["content"][0]["text"]
+
+
+def test_a_custom_tool_with_a_grammar_is_refused_with_the_alternative(endpoint):
+    grammar = {"type": "grammar", "syntax": "regex", "definition": "a+"}
+    error = post(endpoint, input="x", tools=[{**SQL, "format": grammar}]).json()["error"]
+    assert (error["param"], error["code"]) == ("tools[0].format", "unsupported_value")
+    assert "offer a function" in error["message"]
+
+
+def test_what_would_be_read_is_counted_as_the_usage_counts_it(endpoint):
+    for body in ({"input": "Hello there!"}, {"input": BOTH, "tools": TOOLS}):
+        counted = httpx.post(
+            f"{endpoint.base_url}/responses/input_tokens", json={"model": "smollm2", **body}
+        ).json()
+        used = post(endpoint, **body).json()["usage"]
+        assert counted["input_tokens"] == used["input_tokens"] > 0
+
+
+def test_a_long_story_ends_with_a_sentence_where_no_cap_is_given(endpoint):
+    response = post(endpoint, input="Tell me a long story.").json()
+    assert response["status"] == "completed"
+    assert response["output"][0]["content"][0]["text"].endswith((".", "!", "?", '"'))
+    assert response["usage"]["output_tokens"] < 300
 
 
 def test_json_mode_without_a_schema_says_an_object(endpoint):

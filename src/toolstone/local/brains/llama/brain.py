@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import aclosing
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,9 @@ from toolstone import limits
 from toolstone.local.brain import (
     Arguments,
     Call,
+    Custom,
     End,
+    Input,
     Message,
     Piece,
     RefusalError,
@@ -21,6 +24,13 @@ from toolstone.local.brains.llama.choose import (
     Planned,
     best_call,
     plan_calls,
+)
+from toolstone.local.brains.llama.custom import (
+    as_function,
+    callable_tools,
+    check_tools,
+    input_of,
+    is_custom,
 )
 from toolstone.local.brains.llama.engine import Engine
 from toolstone.local.brains.llama.fill import Filler, is_valid
@@ -71,9 +81,14 @@ class Llama:
         """Unload the model."""
         await self._engine.close()
 
+    async def count(self, turn: Turn) -> int:
+        """Count what would be read, in the model's own tokens; the usage says the same number."""
+        check_tools(turn)
+        return await self._count(read_conversation(turn).transcript)
+
     async def answer(self, turn: Turn) -> AsyncIterator[Piece]:
         """Say text, or make calls."""
-        _check_tools(turn)
+        check_tools(turn)
         await self._check_schemas(turn)
         conversation = read_conversation(turn)
         read = await self._count(conversation.transcript)
@@ -93,9 +108,8 @@ class Llama:
         calls = await self._calls(turn, conversation)
         if calls:
             for call in calls:
-                yield Call(call.tool["name"])
-                async for piece in self._arguments(call, calls, conversation):
-                    yield Arguments(piece)
+                async for said in self._call(call, calls, conversation):
+                    yield said
             return
         yield Message()
         if turn.format["type"] == "text":
@@ -107,15 +121,27 @@ class Llama:
 
     async def _calls(self, turn: Turn, conversation: Conversation) -> Sequence[Planned]:
         """Decide what is still to be called: what the request comes to, less what was called."""
-        if turn.choice.mode == "none" or not turn.tools:
+        tools = callable_tools(turn)
+        if turn.choice.mode == "none" or not tools:
             return ()
-        planned = await plan_calls(
-            self._engine, conversation.request, turn.tools, needs=_needs(turn)
-        )
+        planned = await plan_calls(self._engine, conversation.request, tools, needs=_needs(turn))
         left = _left(planned, conversation.called)
         if not left and turn.choice.mode == "required":
-            left = [await best_call(self._engine, conversation.request, turn.tools)]
+            left = [await best_call(self._engine, conversation.request, tools)]
         return left if turn.parallel else left[:1]
+
+    async def _call(
+        self, call: Planned, calls: Sequence[Planned], conversation: Conversation
+    ) -> AsyncIterator[Piece]:
+        name = call.tool["name"]
+        if is_custom(call.tool):
+            filled = [piece async for piece in self._arguments(call, calls, conversation)]
+            yield Custom(name)
+            yield Input(input_of("".join(filled)))
+            return
+        yield Call(name)
+        async for piece in self._arguments(call, calls, conversation):
+            yield Arguments(piece)
 
     async def _arguments(
         self, call: Planned, calls: Sequence[Planned], conversation: Conversation
@@ -150,11 +176,18 @@ class Llama:
             grammar = answer_grammar(conversation.values, conversation.request)
         else:
             prompt = chat_prompt(conversation.messages, turn.instructions)
-        async for piece in self._engine.stream(prompt, grammar, tokens=tokens):
-            if isinstance(piece, str):
+        said, last = 0, ""
+        async with aclosing(self._engine.stream(prompt, grammar, tokens=tokens)) as written:
+            async for piece in written:
+                if not isinstance(piece, str):
+                    if not piece.ended:
+                        yield End(status="incomplete", reason="max_output_tokens")
+                    return
+                enough = turn.max_output_tokens is None and said >= limits.LOCAL_PROSE_TOKENS
+                if enough and last.endswith((".", "!", "?", '"')) and piece[:1].isspace():
+                    return  # nobody has said how long it may be: a sentence is over
                 yield Text(piece)
-            elif not piece.ended:
-                yield End(status="incomplete", reason="max_output_tokens")
+                said, last = said + 1, piece
 
     async def _count(self, text: str) -> int:
         return len(await self._engine.tokens(text))
@@ -163,7 +196,7 @@ class Llama:
         """Refuse what cannot be said in a grammar, before anything is answered."""
         offered = turn.body.get("tools") or ()
         for index, tool in enumerate(offered):
-            schema = tool.get("parameters") or _NO_PARAMETERS
+            schema = as_function(tool).get("parameters") or _NO_PARAMETERS
             await self._compile(schema, "invalid_function_parameters", f"tools[{index}].parameters")
         if turn.format["type"] == "json_schema":
             await self._compile(turn.format["schema"], "invalid_json_schema", "text.format.schema")
@@ -215,27 +248,18 @@ class _Meter:
             yield Text(text)
         elif isinstance(piece, Arguments):
             yield Arguments(text)
+        elif isinstance(piece, Input):
+            yield Input(text)
 
 
 def _said(piece: Piece) -> str:
     match piece:
-        case Text(delta) | Arguments(delta):
+        case Text(delta) | Arguments(delta) | Input(delta):
             return delta
-        case Call(name):
+        case Call(name) | Custom(name):
             return name
         case _:
             return ""
-
-
-def _check_tools(turn: Turn) -> None:
-    for index, tool in enumerate(turn.body.get("tools") or ()):
-        if tool["type"] != "function":
-            raise RefusalError(
-                400,
-                "unsupported_value",
-                f"this model calls functions only, not tools of type {tool['type']!r}",
-                f"tools[{index}].type",
-            )
 
 
 def _check(text: str, schema: Schema) -> None:

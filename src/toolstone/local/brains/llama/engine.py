@@ -3,7 +3,7 @@
 import asyncio
 import json
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -68,7 +68,7 @@ class Engine:
 
     async def stream(
         self, prompt: str, grammar: str | None, *, tokens: int
-    ) -> AsyncIterator[str | Written]:
+    ) -> AsyncGenerator[str | Written]:
         """Write on in prose, piece by piece; last comes the whole. What goes round ends there."""
         body = {**_GREEDY, "prompt": prompt, "n_predict": tokens, "stream": True, **_PROSE}
         if grammar is not None:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from toolstone.local.brain import Turn
+from toolstone.local.brains.llama.custom import as_function
 from toolstone.local.brains.llama.prompts import Fact, chat_prompt, spoken, tool_words
 
 __all__ = ["Conversation", "read_conversation"]
@@ -13,6 +14,8 @@ __all__ = ["Conversation", "read_conversation"]
 Item = Mapping[str, Any]
 
 _SHORT = 40  # characters that fit into a sentence
+_CALLS = ("function_call", "custom_tool_call")
+_OUTPUTS = ("function_call_output", "custom_tool_call_output")
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +45,7 @@ def read_conversation(turn: Turn) -> Conversation:
     last = max((i for i, item in enumerate(turn.items) if _is_user(item)), default=-1)
     recent = turn.items[last + 1 :]
     exchanges = _exchanges(recent)
-    tools = {tool["name"]: tool for tool in turn.body.get("tools") or ()}
+    tools = {tool["name"]: as_function(tool) for tool in turn.body.get("tools") or ()}
     return Conversation(
         request=asked[-1] if asked else "",
         messages=messages,
@@ -76,10 +79,14 @@ def _exchanges(items: Sequence[Item]) -> list[tuple[Item, str]]:
     waiting: dict[str, int] = {}
     pairs: list[tuple[Item, str]] = []
     for item in items:
-        if item["type"] == "function_call":
+        if item["type"] in _CALLS:
             waiting[item["call_id"]] = len(pairs)
-            pairs.append((item, ""))
-        elif item["type"] == "function_call_output" and item["call_id"] in waiting:
+            made = {
+                **item,
+                "arguments": item["arguments"] if "arguments" in item else item["input"],
+            }
+            pairs.append((made, ""))
+        elif item["type"] in _OUTPUTS and item["call_id"] in waiting:
             index = waiting.pop(item["call_id"])
             pairs[index] = (pairs[index][0], _text(item["output"]))
     return pairs
