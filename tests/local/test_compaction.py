@@ -74,6 +74,26 @@ def test_what_comes_back_is_opened_in_its_old_order_without_doubles(endpoint, br
     assert items[-1]["content"] == "go on"
 
 
+def test_what_stands_in_parts_is_clipped_part_by_part(endpoint, brain):
+    image = {"type": "input_image", "image_url": "data:image/png;base64,AAAA"}
+    text = {"type": "input_text", "text": LONG}
+    shown = {"type": "message", "role": "user", "content": [text, image]}
+    output = {**OUTPUT, "output": [text, image]}
+    said = [{"type": "output_text", "text": LONG}, {"type": "refusal", "refusal": LONG}]
+    answered = {"type": "message", "role": "assistant", "content": said}
+    window = post(endpoint, "/compact", input=[shown, CALL, output, answered, *HISTORY[-6:]]).json()
+    post(endpoint, input=window["output"])
+
+    clipped = f"{'x' * 400} [600 characters left out]"
+    items = bare(brain.turns[0].items)
+    assert items[0] == shown
+    assert items[2]["output"] == [
+        {"type": "input_text", "text": clipped},
+        {"type": "input_text", "text": "[input_image left out]"},
+    ]
+    assert items[3]["content"] == [{**said[0], "text": clipped}, said[1]]
+
+
 def test_the_newest_items_stay_whole(endpoint, brain):
     window = post(endpoint, "/compact", input=[USER, CALL, OUTPUT]).json()["output"]
     post(endpoint, input=[*window, {"role": "user", "content": "go on"}])
