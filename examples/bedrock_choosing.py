@@ -7,7 +7,7 @@ Prints:
     mantle   openai.gpt-5.6-terra         /openai/v1
     runtime  global.openai.gpt-5.6-terra  /openai/v1
     runtime  openai.gpt-oss-120b-1:0      /openai/v1
-      openai.gpt-oss-120b is not known to answer Responses on runtime: write 'bedrock-mantle/openai.gpt-oss-120b'
+      openai.gpt-oss-120b is not known to answer Responses on runtime: write 'bedrock-mantle/openai.gpt-oss-120b', or ask for Chat Completions: Wishes(api='chat')
 """  # noqa: E501  a line that is printed is as long as it is
 
 from toolstone.bedrock import Wishes, resolve_endpoint

@@ -158,8 +158,9 @@ class Profile:
         reads_arguments: Whether it reads the arguments of calls in the history, and breaks on those
             that are no JSON; these go back as `{}`.
         spelt: How it calls what Chat Completions calls otherwise: roles and body fields, such as
-            `{"max_completion_tokens": "max_tokens", "developer": "developer"}`; without a word
-            of this a developer's message is said as `system`, which every server knows.
+            `{"max_completion_tokens": "max_tokens"}`. Two words count only if they stand here:
+            `developer` (else such a message is said as `system`, which every server knows) and
+            `allowed_tools` (else the other tools are not offered).
         resumes: Whether a broken stream of a background response can be taken up where it stopped
             (`GET ...?stream=true&starting_after=N`); where it cannot, the response is polled.
         unsupported: What it cannot do, by the names in `docs/capabilities.md`, each with what to do

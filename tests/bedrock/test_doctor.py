@@ -66,6 +66,8 @@ def those(findings, status):
     [
         ("bedrock/openai.gpt-oss-120b", "bedrock-mantle"),
         ("bedrock/google.gemma-4-31b", "bedrock-mantle"),
+        ("bedrock/qwen.qwen3-32b", "bedrock-mantle"),
+        ("bedrock-runtime/openai.gpt-oss-safeguard-20b", "bedrock"),
         (SOL, "bedrock-mantle"),
         ("bedrock/openai.gpt-5.6-sol", "bedrock"),
         ("bedrock-runtime/global.openai.gpt-5.6-terra", "bedrock"),
@@ -385,10 +387,10 @@ WRONG = [
         },
     ),
     Wrong(
-        "a model that has no Responses API",
-        "bedrock/qwen.qwen3-32b",
+        "a model that speaks neither protocol",
+        "bedrock/anthropic.claude-sonnet-5",
         fails={"model", "route"},
-        seen="speaks chat, and not the Responses API",
+        seen="speaks messages, and not Responses",
         then="toolstone models",
         options=SIGNED,
     ),

@@ -104,7 +104,13 @@ def test_wishes_choose_the_host_that_can_grant_them(wishes, host, model):
         ("bedrock-mantle/openai.gpt-5.5@eu-central-1", Wishes(), "not seen on mantle"),
         ("bedrock-mantle/openai.gpt-oss-20b@us-west-1", Wishes(), "mantle is not known in"),
         ("bedrock-mantle/us.openai.gpt-5.5@us-east-1", Wishes(), "runtime host's spelling"),
-        ("bedrock/qwen.qwen3@us-east-1", Wishes(), "known to speak chat and not"),
+        (
+            "bedrock-runtime/openai.gpt-oss-120b@us-east-1",
+            Wishes(),
+            "or ask for Chat Completions: Wishes(api='chat')",
+        ),
+        ("bedrock/qwen.qwen3@us-east-1", Wishes(api="responses"), "speak chat and not Responses"),
+        ("bedrock/qwen.qwen3@us-east-1", Wishes(stored=True), "without stored"),
         ("bedrock/anthropic.claude@us-east-1", Wishes(), "known to speak messages and not"),
         ("bedrock/acme.x@us-east-1", Wishes(), "in no family"),
         ("bedrock/openai.gpt-5.5@us-east-1", Wishes(stored=True, residency="global"), "stored"),
@@ -116,6 +122,47 @@ def test_wishes_choose_the_host_that_can_grant_them(wishes, host, model):
 def test_the_table_advises_and_does_not_forbid(model, wishes, warning):
     found = resolve(model, wishes=wishes)
     assert any(warning in text for text in found.warnings), found.warnings
+
+
+@pytest.mark.parametrize(
+    ("model", "wishes", "base_url", "ident"),
+    [
+        ("bedrock/qwen.qwen3-32b", Wishes(), f"{MANTLE}/v1", "qwen.qwen3-32b"),
+        (
+            "bedrock/openai.gpt-oss-safeguard-20b",
+            Wishes(),
+            f"{MANTLE}/v1",
+            "openai.gpt-oss-safeguard-20b",
+        ),
+        (
+            "bedrock-runtime/openai.gpt-oss-safeguard-20b",
+            Wishes(),
+            f"{RUNTIME}/openai/v1",
+            "openai.gpt-oss-safeguard-20b",
+        ),
+        (
+            "bedrock-runtime/openai.gpt-oss-120b",
+            Wishes(api="chat"),
+            f"{RUNTIME}/openai/v1",
+            "openai.gpt-oss-120b-1:0",
+        ),
+        ("bedrock/openai.gpt-oss-120b", Wishes(api="chat"), f"{MANTLE}/v1", "openai.gpt-oss-120b"),
+        (
+            "bedrock/openai.gpt-5.6-sol",
+            Wishes(api="chat"),
+            f"{RUNTIME}/openai/v1",
+            "us.openai.gpt-5.6-sol",
+        ),
+    ],
+)
+def test_what_does_not_speak_responses_speaks_chat_and_others_do_if_you_wish(
+    model, wishes, base_url, ident
+):
+    found = resolve(f"{model}@us-east-1", wishes=wishes)
+    assert (found.api, found.path) == ("chat", "/chat/completions")
+    assert (found.base_url, found.model, found.warnings) == (base_url, ident, ())
+    assert found.profile.name.endswith("-chat")
+    assert {"background", "stateful", "custom_tools"} <= set(found.profile.unsupported)
 
 
 def test_a_model_that_only_mantle_has_goes_there_where_it_is_and_else_to_the_other_host():

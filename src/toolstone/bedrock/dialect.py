@@ -43,12 +43,14 @@ class Gate:
         parameter: Its name in `Settings`, or a body field of its own.
         allowed: The values it takes; empty refuses the parameter, None takes all.
         ignored: Whether it is taken without effect.
+        beside: What must stand in the request too for this to count: `tools`, or nothing.
         grade: How this is known: `doc`, `live`, `lib`, `rep` or `ours`.
     """
 
     parameter: str
     allowed: tuple[Any, ...] | None = None
     ignored: bool = False
+    beside: str = ""
     grade: str = "ours"
 
     def admits(self, value: object) -> bool:
@@ -65,6 +67,7 @@ class Family:
         prefix: The path prefix on the mantle host.
         hosts: Where its Responses API answers, best first.
         apis: What it speaks: `responses`, `chat`, `converse`, `invoke`, `messages`.
+        chat_hosts: Where its Chat Completions answer, best first; as `hosts` if it is empty.
         output: How structured output is asked for; see `Profile.output`.
         profiled: Whether the runtime host wants `us.`, `global.` or `us-gov.` before the id.
         runtime_suffix: What the runtime host wants after the id.
@@ -76,11 +79,18 @@ class Family:
     prefix: str = "/v1"
     hosts: tuple[str, ...] = ("mantle", "runtime")
     apis: tuple[str, ...] = ("responses",)
+    chat_hosts: tuple[str, ...] = ()
     output: str = "native"
     profiled: bool = False
     runtime_suffix: str = ""
     encrypted: bool = False
     grade: str = "ours"
+
+    def answers_on(self, api: str) -> tuple[str, ...]:
+        """The hosts where it speaks `responses` or `chat`, best first; none if nowhere."""
+        if api not in self.apis:
+            return ()
+        return self.chat_hosts or self.hosts if api == "chat" else self.hosts
 
 
 _STRANGER: Final = Family()
@@ -171,8 +181,8 @@ class Dialect:
         if name is None:
             return _STRANGER
         entry = {key: value for key, value in self.data["families"][name].items() if key != "match"}
-        for key in ("hosts", "apis"):
-            entry[key] = tuple(entry[key])
+        for key in ("hosts", "apis", "chat_hosts"):
+            entry[key] = tuple(entry.get(key, ()))
         return Family(name=name, **entry)
 
     def model(self, model: str) -> Table:
@@ -180,19 +190,21 @@ class Dialect:
         models: dict[str, Table] = self.data["models"]
         return models.get(_longest(models, model) or "", {})
 
-    def gates(self, model: str, host: str) -> dict[str, Gate]:
+    def gates(self, model: str, host: str, api: str = "responses") -> dict[str, Gate]:
         """What the endpoint makes of parameters; those not named are taken."""
         found: dict[str, tuple[int, Gate]] = {}
         for entry in self.data["gates"].values():
             match = entry.get("match", [""])
             fits = [len(start) for start in match if model.startswith(start)]
-            if not fits or host not in entry.get("hosts", [host]):
+            here = host in entry.get("hosts", [host]) and api in entry.get("apis", [api])
+            if not fits or not here:
                 continue
             allowed = entry.get("allowed")
             gate = Gate(
                 entry["parameter"],
                 None if allowed is None else tuple(allowed),
                 ignored=entry.get("ignored", False),
+                beside=entry.get("beside", ""),
                 grade=entry.get("grade", "ours"),
             )
             if gate.parameter not in found or found[gate.parameter][0] < max(fits):

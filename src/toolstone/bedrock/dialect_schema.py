@@ -92,6 +92,7 @@ class _Family(_Entry):
     prefix: Prefix
     hosts: list[Host]
     apis: list[Api] = Field(min_length=1)
+    chat_hosts: list[Host] = []
     output: Output = "native"
     profiled: bool = False
     runtime_suffix: str = ""
@@ -108,6 +109,8 @@ class _Gate(_Entry):
     parameter: str
     match: list[str] = [""]
     hosts: list[Host] = ["mantle", "runtime"]
+    apis: list[Api] = ["responses", "chat"]
+    beside: Literal["tools", ""] = ""
     allowed: list[Any] | None = None
     ignored: bool = False
 

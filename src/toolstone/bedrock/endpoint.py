@@ -9,10 +9,11 @@ is an `endpoint=` in code, or in the user's own environment.
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final, Literal
 from urllib.parse import urlsplit
 
+from toolstone.bedrock.advice import Place, advise
 from toolstone.bedrock.dialect import Dialect, Family, Gate
 from toolstone.bedrock.names import (
     Host,
@@ -23,6 +24,7 @@ from toolstone.bedrock.names import (
     parse_name,
     spelled,
 )
+from toolstone.chat.bounds import CHAT_PROFILE, LIMITS
 from toolstone.errors import ConfigError
 from toolstone.ports import Profile
 from toolstone.responses.address import check_base_url
@@ -32,7 +34,10 @@ if TYPE_CHECKING:
 
 __all__ = ["Endpoint", "Wishes", "resolve_endpoint"]
 
+Api = Literal["responses", "chat"]
+
 _BASE: Final = "AWS_BEDROCK_BASE_URL"
+_PATHS: Final[dict[Api, str]] = {"responses": "/responses", "chat": "/chat/completions"}
 _BY_HOST: Final = {
     "mantle": "AWS_ENDPOINT_URL_BEDROCK_MANTLE",
     "runtime": "AWS_ENDPOINT_URL_BEDROCK_RUNTIME",
@@ -50,6 +55,8 @@ class Wishes:
         project: A project's id (`proj_…`); only the mantle host has projects.
         residency: Where inference may run: `us`, `us-gov`, `global`, or `region` for the
             region alone. None takes the narrowest profile that the region has.
+        api: The protocol: `responses`, or the older `chat`. None takes `responses` wherever the
+            model is known to speak it.
     """
 
     background: bool = False
@@ -57,6 +64,7 @@ class Wishes:
     server_tools: bool = False
     project: str | None = None
     residency: Literal["us", "us-gov", "global", "region"] | None = None
+    api: Api | None = None
 
     @property
     def features(self) -> tuple[str, ...]:
@@ -81,7 +89,7 @@ class Endpoint:
         host: `mantle` or `runtime`.
         region: The region; empty behind a gateway that needs none.
         origin: Scheme and host; credentials go there and nowhere else.
-        prefix: The path before `/responses`.
+        prefix: The path before `path`.
         model: The model's id as this host spells it.
         bare: The model's id as the mantle host spells it.
         service: The name to sign with.
@@ -91,6 +99,7 @@ class Endpoint:
         warnings: What the table has against this choice.
         source: Where the origin is from: `table`, `argument`, or a variable's name.
         project: The project that requests belong to.
+        api: The protocol: `responses`, or `chat` for Chat Completions.
     """
 
     host: Host
@@ -106,11 +115,17 @@ class Endpoint:
     warnings: tuple[str, ...] = ()
     source: str = "table"
     project: str | None = None
+    api: Api = "responses"
 
     @property
     def base_url(self) -> str:
         """Origin and prefix."""
         return f"{self.origin}{self.prefix}"
+
+    @property
+    def path(self) -> str:
+        """What stands after the prefix: `/responses` or `/chat/completions`."""
+        return _PATHS[self.api]
 
     @property
     def aws(self) -> bool:
@@ -160,6 +175,11 @@ class _Choice:
         self.name, self.wishes, self.dialect = name, wishes, dialect
         self.environment = environment
         self.family = dialect.family(name.bare)
+        chat = (
+            self.family.apis and "responses" not in self.family.apis and "chat" in self.family.apis
+        )
+        self.api: Api = wishes.api or ("chat" if chat else "responses")
+        self.hosts = self.family.answers_on(self.api)
         self.warnings: list[str] = []
 
     def make(self, region: str | None, endpoint: str | None) -> Endpoint:
@@ -172,8 +192,9 @@ class _Choice:
             source, base = self._base_of(host, region)
         origin, prefix = self._place(host, region, base)
         model = spelled(self.name, host, self.family, self._geography(host, region))
-        gates = self.dialect.gates(self.name.bare, host)
-        self._advise(host, region)
+        gates = self.dialect.gates(self.name.bare, host, self.api)
+        place = Place(self.name, self.family, self.api, host, region, self._geography(host, region))
+        self.warnings += advise(place, self.wishes, self.dialect)
         return Endpoint(
             host=host,
             region=region,
@@ -188,6 +209,7 @@ class _Choice:
             warnings=tuple(self.warnings),
             source=source,
             project=self.wishes.project,
+            api=self.api,
         )
 
     # -------------------------------------------------------------------------- region and origin
@@ -294,9 +316,9 @@ class _Choice:
         wished = [self.dialect.hosts_for(feature) for feature in self.wishes.features]
         if self.wishes.residency == "region":
             wished.append(("mantle",))
-        able = [h for h in self.family.hosts if all(h in hosts for hosts in wished)]
+        able = [h for h in self.hosts if all(h in hosts for hosts in wished)]
         near = [h for h in able if self._is_there(h, region)]
-        first = (*near, *able, *(h for hosts in wished for h in hosts), *self.family.hosts)
+        first = (*near, *able, *(h for hosts in wished for h in hosts), *self.hosts)
         return "runtime" if first[:1] == ("runtime",) else "mantle"
 
     def _is_there(self, host: str, region: str) -> bool:
@@ -314,64 +336,17 @@ class _Choice:
 
     def _profile(self, host: Host, gates: Mapping[str, Gate]) -> Profile:
         output = self.family.output
-        return Profile(
+        profile = Profile(
             name=f"bedrock-{host}",
             output="tool" if output == "tool" else "prompted" if output == "prompted" else "native",
             junk=tuple(self.dialect.habits["junk"]),
             ignores=frozenset(name for name, gate in gates.items() if gate.ignored),
             unsupported=self.dialect.unsupported(host),
         )
-
-    def _advise(self, host: Host, region: str) -> None:
-        self.warnings += [
-            text for text in (*self._about_model(host), *self._about_place(host, region)) if text
-        ]
-
-    def _about_model(self, host: Host) -> list[str]:
-        name, family, told = self.name, self.family, []
-        if not family.name:
-            told.append(f"{name.bare} is in no family of the table of {self.dialect.date}")
-        elif "responses" not in family.apis:
-            told.append(
-                f"{name.bare} is known to speak {', '.join(family.apis)} and not the Responses API"
-            )
-        elif host not in family.hosts:
-            told.append(
-                f"{name.bare} is not known to answer Responses on {host}: "
-                f"write 'bedrock-{family.hosts[0]}/{name.bare}'"
-            )
-        if host == "mantle" and name.given != name.bare and not name.arn:
-            told.append(f"{name.given} is the runtime host's spelling; mantle knows {name.bare}")
-        for feature in self.wishes.features:
-            hosts = self.dialect.hosts_for(feature)
-            if host not in hosts:
-                told.append(f"{feature} is known on {' and '.join(hosts)} alone, not on {host}")
-        return told
-
-    def _about_place(self, host: Host, region: str) -> list[str]:
-        told = []
-        if host == "mantle" and region:
-            known = self.dialect.regions("mantle")
-            seen = self.dialect.model(self.name.bare).get("mantle", [])
-            if region not in known:
-                told.append(f"mantle is not known in {region}; it is in {', '.join(known)}")
-            elif seen and region not in seen:
-                told.append(
-                    f"{self.name.bare} was not seen on mantle in {region}; "
-                    f"it was in {', '.join(seen)}"
-                )
-        geography = self._geography(host, region)
-        if host == "runtime" and self.family.profiled:
-            choices = self.dialect.profiles(region) if region else ()
-            if geography is None:
-                told.append("without 'us.' or 'global.' the runtime host may refuse the id")
-            elif choices and geography not in choices and not self.name.arn:
-                told.append(f"{region} is not known to have the {geography!r} profiles")
-            if geography == "global" and self.wishes.stored:
-                told.append("a stored response lives in the region that served it: prefer 'us.'")
-            if geography == "global" and not self.wishes.residency and not self.name.geography:
-                told.append("'global.' inference may run in any region; residency= says otherwise")
-        return told
+        if self.api == "responses":
+            return profile
+        unsupported = {**CHAT_PROFILE.unsupported, **profile.unsupported, **LIMITS}
+        return replace(profile, name=f"{profile.name}-chat", unsupported=unsupported)
 
 
 def _shown(base: str) -> str:

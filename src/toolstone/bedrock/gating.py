@@ -11,6 +11,7 @@ from toolstone.events import Noted
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
+    from toolstone.bedrock.dialect import Gate
     from toolstone.bedrock.endpoint import Endpoint
     from toolstone.ports import Request, Settings
 
@@ -28,6 +29,8 @@ _FIELDS: Final = {
     "reasoning_effort": "effort",
     "reasoning.summary": "summary",
     "text.verbosity": "verbosity",
+    "max_completion_tokens": "max_output_tokens",
+    "max_tokens": "max_output_tokens",
 }
 """How the wire calls what has another name in `Settings`."""
 
@@ -96,17 +99,24 @@ def admit(
     notes: list[Noted] = []
     for name, gate in endpoint.gates.items():
         value = value_of(request, name)
-        if value is None:
+        if value is None or not _counts(gate, request):
             continue
         if gate.ignored:
             notes.append(_ignored(name, endpoint))
         elif not gate.admits(value) and gated != "learn":
             request = _drop(request, name, endpoint, gated, notes)
     for refusal in refused:
-        value = value_of(request, refusal.parameter)
+        value, known = value_of(request, refusal.parameter), endpoint.gates.get(refusal.parameter)
+        if known is not None and not _counts(known, request):
+            continue
         if value is not None and Refusal.of(refusal.parameter, value) == refusal:
             request = _drop(request, refusal.parameter, endpoint, gated, notes)
     return _with_room(request, endpoint, gated, smallest, notes), tuple(notes)
+
+
+def _counts(gate: Gate, request: Request) -> bool:
+    """Whether what a gate must stand beside is there."""
+    return gate.beside != "tools" or bool(request.tools)
 
 
 def _drop(

@@ -1,4 +1,4 @@
-"""A model on Bedrock: a Responses client that knows the habits of the two hosts."""
+"""A model on Bedrock: a client that knows the habits of the two hosts, whichever it speaks."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ from toolstone.bedrock.gating import Gated, admit
 from toolstone.bedrock.history import Sender
 from toolstone.bedrock.junk import without_junk
 from toolstone.bedrock.mending import Draft, Learnt, mend
-from toolstone.errors import ProtocolError, ServiceError, StatusError
+from toolstone.chat.client import ChatCompletions
+from toolstone.errors import ProtocolError, ServiceError, StatusError, Unsupported
 from toolstone.events import Noted, Retrying
 from toolstone.responses.client import Responses
 from toolstone.wire import HttpxTransport, Quota
@@ -30,8 +31,8 @@ __all__ = ["BedrockModel", "ClientOptions", "bedrock_model"]
 _NO_WISHES: Final = Wishes()
 _PLACES: Final = frozenset({"model", "wrong-route", "gate"})
 """Refusals that the table's warnings about an endpoint may explain."""
-_learnt: Final[dict[tuple[str, str], Learnt]] = {}
-"""What the services have taught this process, by origin and model."""
+_learnt: Final[dict[tuple[str, str, str], Learnt]] = {}
+"""What the services have taught this process, by origin, model and protocol."""
 
 
 class ClientOptions(TypedDict, total=False):
@@ -146,17 +147,17 @@ class BedrockModel:
         self._sender = Sender(
             replays=endpoint.family.encrypted if reasoning is None else reasoning == "replay"
         )
-        self._learnt = _learnt.setdefault((endpoint.origin, endpoint.model), Learnt())
+        self._learnt = _learnt.setdefault((endpoint.origin, endpoint.model, endpoint.api), Learnt())
         project = {} if endpoint.project is None else {"openai-project": endpoint.project}
         self._options: ClientOptions = {"transport": HttpxTransport(), **client}
         self._options["headers"] = {**project, **client.get("headers", {})}
-        self._clients: dict[tuple[str, str], Responses] = {}
+        self._clients: dict[tuple[str, str], ChatCompletions | Responses] = {}
         self._quota = Quota()
         self._unsaid = list(endpoint.warnings)
         self._client(endpoint.prefix, endpoint.model)
 
     @property
-    def _own(self) -> Responses:
+    def _own(self) -> ChatCompletions | Responses:
         """The client for the path and id that are known to work."""
         learnt, endpoint = self._learnt, self.endpoint
         return self._client(learnt.prefix or endpoint.prefix, learnt.model or endpoint.model)
@@ -203,8 +204,16 @@ class BedrockModel:
         return self.endpoint.origin
 
     async def cancel(self, response_id: str) -> Response:
-        """Stop a background response; see `Responses.cancel`."""
-        return await self._own.cancel(response_id)
+        """Stop a background response; see `Responses.cancel`.
+
+        Raises:
+            Unsupported: The endpoint speaks Chat Completions, which has none.
+        """
+        client = self._own
+        if isinstance(client, ChatCompletions):
+            instead = self.profile.unsupported["background"]
+            raise Unsupported(f"{self.profile.name} has no background responses. {instead}")
+        return await client.cancel(response_id)
 
     async def aclose(self) -> None:
         """Close the connections of this event loop now; a later request opens new ones."""
@@ -264,13 +273,14 @@ class BedrockModel:
     def _right_path(self) -> str:
         end = self.endpoint
         known = end.family.prefix if end.host == "mantle" else "/openai/v1"
-        return f"{end.bare} is known to answer on {end.host} at {end.origin}{known}/responses"
+        return f"{end.bare} is known to answer on {end.host} at {end.origin}{known}{end.path}"
 
-    def _client(self, prefix: str, model: str) -> Responses:
+    def _client(self, prefix: str, model: str) -> ChatCompletions | Responses:
         """The client for a path and an id; all share connections and the retry quota."""
         found = self._clients.get((prefix, model))
         if found is None:
-            found = Responses(
+            speaks = ChatCompletions if self.endpoint.api == "chat" else Responses
+            found = speaks(
                 model=model,
                 base_url=f"{self.endpoint.origin}{prefix}",
                 auth=self.auth.auth,

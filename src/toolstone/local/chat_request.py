@@ -48,6 +48,8 @@ _PARAMS = (
     ("include", "logprobs"),
     ("input", "messages"),
 )
+_OUTER = ("type", "function", "custom")
+"""What stands in a tool itself, and not one level down."""
 _PARTS = {"text": "input_text", "image_url": "input_image", "file": "input_file"}
 
 
@@ -83,7 +85,10 @@ def translate(body: Mapping[str, Any]) -> JSON:
 
 
 def renamed(error: RefusalError) -> RefusalError:
-    """A refusal of the translated request, in the words of the one that came."""
+    """A refusal of the translated request, in the words of the one that came.
+
+    One that is in those words already stays as it is.
+    """
     param = error.param or ""
     for theirs, ours in _PARAMS:
         if param.startswith(theirs):
@@ -91,7 +96,7 @@ def renamed(error: RefusalError) -> RefusalError:
             break
     else:
         head, bracket, tail = param.partition("].")
-        if head.startswith("tools[") and bracket:
+        if head.startswith("tools[") and bracket and not tail.startswith(_OUTER):
             param = f"{head}].function.{tail}"
     message = error.message.replace(error.param, param) if error.param else error.message
     message = message.replace("'text.format'", "'response_format'")

@@ -63,8 +63,8 @@ class Answer:
 
     @property
     def is_response(self) -> bool:
-        """Whether the body is a response, and not just any 200."""
-        return isinstance(self.body, dict) and self.body.get("object") == "response"
+        """Whether the body is a response or a chat completion, and not just any 200."""
+        return isinstance(self.body, dict) and self.body.get("object") in _ANSWERS
 
     @property
     def said(self) -> str:
@@ -128,9 +128,11 @@ class Visit:
         return frozenset(one.id for one in listed)
 
     async def post(self, body: Mapping[str, Any], *, base: str | None = None) -> Answer:
-        """Create a response; the model is added."""
-        raw = to_json({"model": self.endpoint.model, **body})
-        return await self.ask("POST", f"{base or self.endpoint.base_url}/responses", raw)
+        """Create a response; the model is added, and the endpoint's protocol spoken."""
+        end = self.endpoint
+        told = _as_chat(body) if end.api == "chat" else body
+        raw = to_json({"model": end.model, **told})
+        return await self.ask("POST", f"{base or end.base_url}{end.path}", raw)
 
     async def ask(self, method: str, url: str, body: bytes = b"", *, signed: bool = True) -> Answer:
         """Send one request, once more if the one who signs has learnt something."""
@@ -227,6 +229,15 @@ class Visit:
         if whole:
             return self._read(HttpReply(answer.status, answer.headers, whole), request)
         return Answer(answer.status, last, events=tuple(names))
+
+
+_ANSWERS = ("response", "chat.completion")
+
+
+def _as_chat(body: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The small request, in the words of Chat Completions."""
+    asked = {"role": "user", "content": body["input"]}
+    return {"messages": [asked], "max_completion_tokens": body["max_output_tokens"]}
 
 
 _SECRET_HEADERS = frozenset({"authorization", "x-api-key", "x-amz-security-token"})

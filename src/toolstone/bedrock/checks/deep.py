@@ -44,6 +44,8 @@ _KNOWN: Final = ("response.", "error", "[DONE]")
 
 async def _closed(visit: Visit, name: str) -> Finding | None:
     """Why there is no use in asking more; None if there is."""
+    if visit.endpoint.api == "chat":
+        return skipped(name, "the model speaks Chat Completions; the deep checks are of Responses")
     if (await probe(visit)).is_response:
         return None
     return skipped(name, "the small request did not succeed")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
 from toolstone import limits
+from toolstone.bedrock.advice import SPOKEN
 from toolstone.bedrock.checks.case import failed, passed, right_url, skipped, warned
 from toolstone.bedrock.checks.keys import read_short_term
 from toolstone.bedrock.choosing import BEARER, looks_like_bedrock_key
@@ -85,7 +86,7 @@ def path(case: Case) -> Finding:
         return failed(name, f"the base URL ends in {tail}", _url_to_use(case))
     right = right_url(end, case.dialect)
     if right == end.base_url:
-        return passed(name, f"{end.prefix}/responses")
+        return passed(name, f"{end.prefix}{end.path}")
     tail = next((t for t in _TAILS if end.prefix.endswith(t)), None)
     if tail is not None:
         return failed(name, f"the base URL ends in {tail}", f"use {right}")
@@ -142,15 +143,16 @@ def model(case: Case) -> Finding:
     wrong = _spelling(case, end)
     if wrong is not None:
         return wrong
-    if end.family.name and "responses" not in end.family.apis:
+    hosts, speech = end.family.answers_on(end.api), SPOKEN[end.api]
+    if end.family.name and end.api not in end.family.apis:
         spoken = ", ".join(end.family.apis)
-        then = "take a model with the Responses API: `toolstone models` lists them"
-        return failed(name, f"{end.bare} speaks {spoken}, and not the Responses API", then)
-    if end.family.name and end.host not in end.family.hosts:
+        then = "take a model with Responses or Chat Completions: `toolstone models` lists them"
+        return failed(name, f"{end.bare} speaks {spoken}, and not {speech}", then)
+    if end.family.name and end.host not in hosts:
         return failed(
             name,
-            f"{end.bare} does not answer Responses on the {end.host} host",
-            f"write 'bedrock-{end.family.hosts[0]}/{end.bare}'",
+            f"{end.bare} does not answer {speech} on the {end.host} host",
+            f"write 'bedrock-{hosts[0]}/{end.bare}'",
         )
     return _known_place(case, end)
 

@@ -262,13 +262,14 @@ async def _other_prefix(visit: Visit, answer: Answer) -> Finding:
         if (await visit.post(body, base=base)).is_response:
             say = failed if visit.case.literal else warned
             return say(name, f"wrong path prefix: {answer.said}", f"use {base}")
-    then = "neither prefix serves it: it is not in this region, or has no Responses API"
+    then = "neither prefix serves it: it is not in this region, or speaks another protocol"
     return failed(name, answer.said, then)
 
 
 def _other_id(visit: Visit, answer: Answer) -> str:
     end, case = visit.endpoint, visit.case
-    if end.host == "runtime" and "runtime" not in end.family.hosts and end.family.name:
+    hosts = end.family.answers_on("responses")
+    if end.host == "runtime" and "mantle" in hosts and "runtime" not in hosts:
         return f"write 'bedrock-mantle/{end.bare}': its Responses API is on the mantle host"
     if answer.refused is not None and answer.refused.mend == "translate-id":
         choices = case.dialect.profiles(end.region) if end.region else ("us", "global")
@@ -342,7 +343,7 @@ async def request(visit: Visit) -> Finding:
         seen = "a response came, and its status is 'failed'"
         return warned(name, seen, "the service broke while it answered: try again")
     if answer.is_response:
-        return passed(name, f"POST {visit.endpoint.prefix}/responses answered with a response")
+        return passed(name, f"POST {visit.endpoint.prefix}{visit.endpoint.path} answered")
     if answer.nobody:
         return skipped(name, "there is nobody to ask as")
     if answer.silent:

@@ -1,7 +1,7 @@
 """A request on its way in: which model, what gates, whose state, how many tokens."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -25,6 +25,7 @@ __all__ = ["Admission", "Admitted", "foreign", "provider"]
 
 _OURS = ("prompt_cache_options", "background", "service_tier")
 """What the gates have judged and the shared checks do not know."""
+Translate = Callable[[Mapping[str, Any], Model], dict[str, Any]]
 _PARSED_TOOLS = ("function", "custom", "namespace", "tool_search", "mcp", "web_search")
 
 
@@ -78,20 +79,29 @@ class Admission:
         self._counted = counted
         self._shelf = shelf
 
-    async def admit(self, visit: Visit, request: Request) -> Admitted:
+    async def admit(
+        self, visit: Visit, request: Request, translate: Translate | None = None
+    ) -> Admitted:
         """Check a create request from the model to the quota.
+
+        Args:
+            visit: Who asks, at which route.
+            request: What is asked.
+            translate: Says a Chat Completions request as one of Responses; None: it is one.
 
         Raises:
             RefusalError: The first thing that is wrong, in the host's words.
         """
         body = self._body(visit, request)
-        model = await self._model(visit, body, request)
+        model = await self._model(visit, body, request, "chat" if translate else "responses")
         self._guard.check_model(visit, model.id, streamed=bool(body.get("stream")))
         if model.name in self._profile.account.unavailable:
             raise self._guard.denied(visit, "aws-marketplace:Subscribe", "*")
         for mishap in ("internal_400", "unavailable"):
             if self._counted.take(mishap):
                 raise self._known.refuse(mishap)
+        if translate is not None:
+            body = translate(body, model)
         if visit.where.kind != "openai":
             self._gates(visit, model).check(body)
         store = self._stores(visit, model, body)
@@ -122,23 +132,25 @@ class Admission:
     def _own_words(self, visit: Visit, error: RefusalError) -> RefusalError:
         return error if visit.where.kind == "openai" else self._known.again(error)
 
-    async def _model(self, visit: Visit, body: Mapping[str, Any], request: Request) -> Model:
+    async def _model(
+        self, visit: Visit, body: Mapping[str, Any], request: Request, api: str
+    ) -> Model:
         name, where = body["model"], visit.where
         if where.kind == "openai":
-            return Model(name, name, "openai", "/v1", ("responses",), limits.BODY_BYTES, 128_000)
+            return Model(name, name, "openai", "/v1", (api,), limits.BODY_BYTES, 128_000)
         if where.kind == "runtime":
             model = self.catalogue.on_runtime(name, where.region)
             if isinstance(model, str):
                 raise self._known.refuse(model, model=name)
-            if "responses" not in model.apis:
+            if api not in model.apis:
                 raise self._known.refuse("runtime_model_not_found")
             return model
         found, here = self.catalogue.on_mantle(name, where.region)
         if found is None or not here:
             row = self._habits.absent if found else "model_not_found"
             raise self._known.refuse(row, model=name)
-        path = f"{visit.found.prefix}/responses"
-        if "responses" not in found.apis:
+        path = f"{visit.found.prefix}{visit.found.name.removeprefix('POST ')}"
+        if api not in found.apis:
             raise self._known.refuse("api_unsupported", model=name, path=path)
         if found.prefix != visit.found.prefix:
             if self._habits.wrong_prefix == "hang":

@@ -25,18 +25,25 @@ from toolstone.local.profiles.shelf import Kept, Scope, Shelf
 from toolstone.local.response import render_response
 from toolstone.local.telling import now, tell_whole
 
-__all__ = ["Creating"]
+__all__ = ["CLIENT_GONE", "Creating", "Job"]
 
 log = logging.getLogger("toolstone.local")
 
-_CLIENT_GONE = 499
+CLIENT_GONE = 499
 _DAY = 86_400.0
 _OVER = ("completed", "failed", "incomplete", "cancelled")
 
 
 @dataclass(slots=True)
-class _Job:
-    """One response on its way."""
+class Job:
+    """One response on its way.
+
+    Attributes:
+        admitted: The request.
+        narration: What tells it.
+        manner: How this host tells it.
+        scope: Where it will be stored.
+    """
 
     admitted: Admitted
     narration: Narration
@@ -45,7 +52,14 @@ class _Job:
 
     @property
     def response(self) -> dict[str, Any]:
+        """The response object, as far as it has come."""
         return self.narration.response
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """What the host sends along with it."""
+        mantle = self.admitted.visit.where.kind == "mantle"
+        return dict(self.admitted.reservation.headers) if mantle else {}
 
 
 class Creating:
@@ -66,7 +80,7 @@ class Creating:
         clock = profile.clock
         self._shelf = Shelf(limits.LOCAL_RESPONSES_KEPT, seconds, lambda: clock().timestamp())
         self.admission = Admission(self._known, profile, guard, self._counted, self._shelf)
-        self._background: dict[str, tuple[_Job, asyncio.Task[None]]] = {}
+        self._background: dict[str, tuple[Job, asyncio.Task[None]]] = {}
 
     @property
     def catalogue(self) -> Catalogue:
@@ -113,32 +127,34 @@ class Creating:
 
     async def create(self, visit: Visit, request: Request) -> Response:
         """Answer one create request, as JSON, as a stream, or in the background."""
-        admitted = await self.admission.admit(visit, request)
-        narration = Narration(self._skeleton(admitted), new_id=new_id, clock=now)
-        job = _Job(admitted, narration, self._manner(admitted), self._scope(admitted))
-        mantle = visit.where.kind == "mantle"
-        headers = dict(admitted.reservation.headers) if mantle else {}
+        job = self.begin(await self.admission.admit(visit, request))
+        headers, admitted = job.headers, job.admitted
         if admitted.background and not admitted.streamed:
             return JSONResponse(self._start(job), headers=headers)
         if admitted.streamed:
-            told = await unless_gone(request, self._open(job))
+            told = await unless_gone(request, self.open(job))
             if told is not None:
                 frames = self._frames(told)
                 return StreamingResponse(frames, headers=headers, media_type="text/event-stream")
         elif self._counted.take("stall"):
             await silence(request)
-        elif await unless_gone(request, self._finish(job)):
+        elif await unless_gone(request, self.finish(job)):
             return JSONResponse(job.response, headers=headers)
-        return Response(status_code=_CLIENT_GONE)
+        return Response(status_code=CLIENT_GONE)
 
-    async def _finish(self, job: _Job) -> bool:
+    def begin(self, admitted: Admitted) -> Job:
+        """Make the response to a request that was let in; nothing is in it yet."""
+        narration = Narration(self._skeleton(admitted), new_id=new_id, clock=now)
+        return Job(admitted, narration, self._manner(admitted), self._scope(admitted))
+
+    async def finish(self, job: Job) -> bool:
         """Make the whole answer; True when it is there."""
-        async with aclosing(await self._open(job)) as told:
+        async with aclosing(await self.open(job)) as told:
             async for _ in told:
                 pass
         return True
 
-    async def _open(self, job: _Job) -> AsyncGenerator[Sequence[Event], None]:
+    async def open(self, job: Job) -> AsyncGenerator[Sequence[Event], None]:
         """Ask the brain; the answer is there to be told when its first piece is."""
         if self._counted.take("empty"):
             usage = Usage(job.admitted.reservation.input_tokens)
@@ -230,18 +246,18 @@ class Creating:
 
     # --- in the background
 
-    def _start(self, job: _Job) -> dict[str, Any]:
+    def _start(self, job: Job) -> dict[str, Any]:
         response = job.response
         response["status"] = "queued"
         self._keep(job)
         self._background[response["id"]] = job, asyncio.create_task(self._work(job))
         return dict(response)
 
-    async def _work(self, job: _Job) -> None:
+    async def _work(self, job: Job) -> None:
         job.response["status"] = "in_progress"
         self._keep(job)
         try:
-            await self._finish(job)
+            await self.finish(job)
         except RefusalError as error:
             job.narration.crash(error.code or "server_error", error.message)
         except Exception:
@@ -260,23 +276,23 @@ class Creating:
             job.response["status"] = "cancelled"
         self._end(job)
 
-    def _end(self, job: _Job) -> None:
+    def _end(self, job: Job) -> None:
         self._keep(job)
         self._background.pop(job.response["id"], None)
 
     # --- afterwards
 
-    def _over(self, job: _Job) -> None:
+    def _over(self, job: Job) -> None:
         self._settle(job)
         if job.narration.over and (job.admitted.store or job.admitted.background):
             self._keep(job)
 
-    def _keep(self, job: _Job) -> None:
+    def _keep(self, job: Job) -> None:
         output = list(job.response["output"])  # it may still grow
         items = [*job.admitted.turn.items, *output]
         self._shelf.put(job.scope, {**job.response, "output": output}, items)
 
-    def _settle(self, job: _Job) -> None:
+    def _settle(self, job: Job) -> None:
         usage = job.response["usage"] or {}
         self.admission.quotas.settle(
             job.admitted.reservation,

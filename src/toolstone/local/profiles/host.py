@@ -16,6 +16,7 @@ from toolstone.bedrock.verify import Asked
 from toolstone.local.brain import Brain, RefusalError
 from toolstone.local.ids import new_id
 from toolstone.local.profiles.catalogue import Model
+from toolstone.local.profiles.chat import Chatting
 from toolstone.local.profiles.create import Creating
 from toolstone.local.profiles.guard import Guard, Visit
 from toolstone.local.profiles.observed import Where, observed
@@ -29,6 +30,8 @@ log = logging.getLogger("toolstone.local")
 
 _METHODS = ["GET", "POST", "PUT", "DELETE"]
 _LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
+
+_ASKING = ("POST /responses", "POST /chat/completions")
 
 Handler = Callable[[Visit, Request], Awaitable[Response]]
 
@@ -65,6 +68,7 @@ class Host:
         self._creating = Creating(brain, profile, self._guard)
         self._handlers: Mapping[str, Handler] = {
             "POST /responses": self._creating.create,
+            "POST /chat/completions": Chatting(self._creating).create,
             "GET /responses/{id}": self._read,
             "DELETE /responses/{id}": self._delete,
             "POST /responses/{id}/cancel": self._cancel,
@@ -100,7 +104,7 @@ class Host:
         found = self._routes.find(where, request.method, path)
         asked = _asked(request, path, await read_bytes(request), self._signing(where))
         visit = self._guard.admit(where, found, asked)
-        if not (where.kind == "runtime" and found.name == "POST /responses"):
+        if not (where.kind == "runtime" and found.name in _ASKING):
             self._guard.check_route(visit)  # there the model has a say in it
         handler = self._handlers.get(found.name)
         if handler is None:

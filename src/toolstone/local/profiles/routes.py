@@ -31,10 +31,13 @@ class Routes:
 
     def __init__(self, known: Observed) -> None:
         self._known = known
-        self._both, self._control = self._named(0), self._named(2)
+        self._both = self._named("POST /responses") + self._named("POST /chat/completions")
+        self._control = self._named("GET /models")
 
-    def _named(self, index: int) -> list[tuple[str, re.Pattern[str]]]:
-        names = self._known.data["route"][index]["routes"]
+    def _named(self, first: str) -> list[tuple[str, re.Pattern[str]]]:
+        """The routes of the row that begins with this one."""
+        rows = self._known.data["route"]
+        names = next(row["routes"] for row in rows if row["routes"][0] == first)
         return [(n, re.compile(re.escape(n).replace(r"\{id\}", "([^/]+)"))) for n in names]
 
     def find(self, where: Where, method: str, path: str) -> Found:
