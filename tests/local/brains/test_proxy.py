@@ -6,9 +6,11 @@ import json
 from dataclasses import replace
 
 import httpx
+import openai
 import pytest
 
 from toolstone import Agent, Responses, Settings
+from toolstone.chat import ChatCompletions
 from toolstone.errors import (
     DeadlineError,
     InputError,
@@ -19,8 +21,10 @@ from toolstone.errors import (
 )
 from toolstone.events import ArgumentsDelta, ReasoningDelta, Retrying, TextDelta
 from toolstone.items import parse_item
-from toolstone.local import Function, Script, call, error, failed, incomplete, serve
+from toolstone.local import Function, Script, call, error, failed, incomplete, serve, thought
 from toolstone.local.brain import (
+    Arguments,
+    Call,
     Choice,
     End,
     Item,
@@ -317,13 +321,58 @@ def test_items_usage_and_order_come_through_plain_and_streamed():
         plain = post(endpoint).json()
         last = events(post(endpoint, stream=True))[-1]
 
-    assert plain["output"] == EVERYTHING
+    assert plain["output"] == last["response"]["output"] == EVERYTHING
     assert last["type"] == "response.completed"
     assert plain["usage"] == last["response"]["usage"]
     assert plain["usage"]["total_tokens"] == 15
-    assert [item["type"] for item in last["response"]["output"]] == [
-        item["type"] for item in EVERYTHING
+
+
+def test_a_stream_has_the_ids_of_the_other_side_from_the_first_event_on():
+    told = [
+        Item(THOUGHT),
+        Message("commentary", "msg_far"),
+        Text("hello"),
+        Call("f", "c_far", "fc_far"),
+        Arguments("{}"),
+        End(),
     ]
+    with behind(Function(lambda _: told)) as endpoint:
+        heard = events(post(endpoint, stream=True))
+    begun = [e["item"] for e in heard if e["type"] == "response.output_item.added"]
+    ended = [e["item"] for e in heard if e["type"] == "response.output_item.done"]
+    assert [item["id"] for item in begun] == ["rs_1", "msg_far", "fc_far"]
+    assert [item["id"] for item in ended] == ["rs_1", "msg_far", "fc_far"]
+    assert (begun[1]["phase"], begun[2]["call_id"]) == ("commentary", "c_far")
+    assert "response.function_call_arguments.delta" in [event["type"] for event in heard]
+
+
+def test_the_official_sdk_streams_through_it():
+    script = Script([[thought("hm"), "some text", call("f", a=1)]])
+    tool = {"type": "function", "name": "f", "parameters": {"type": "object"}, "strict": False}
+    with (
+        behind(script) as endpoint,
+        openai.OpenAI(base_url=endpoint.base_url, api_key="none", max_retries=0) as client,
+    ):
+        with client.responses.stream(model="any", input="hi", tools=[tool]) as stream:
+            stream.until_done()
+            final = stream.get_final_response()
+    assert final.output_text == "some text"
+    assert [item.type for item in final.output] == ["reasoning", "message", "function_call"]
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_a_chat_only_server_answers_as_responses(stream):
+    """The same script, asked over the older protocol."""
+    with serve(Script([[thought("hm"), "some text", call("f", a=1)]])) as far:
+        model = ChatCompletions(base_url=far.base_url, model="m", retry=Retry(attempts=1))
+        with serve(Proxy(model)) as near:
+            tool = {"type": "function", "name": "f", "parameters": {"type": "object"}}
+            reply = post(near, stream=stream, tools=[tool])
+    response = events(reply)[-1]["response"] if stream else reply.json()
+    said = {item["type"]: item for item in response["output"]}
+    assert said["message"]["content"][0]["text"] == "some text"
+    assert json.loads(said["function_call"]["arguments"]) == {"a": 1}
+    assert response["status"] == "completed"
 
 
 @pytest.mark.parametrize("stream", [False, True])

@@ -20,11 +20,16 @@ from toolstone.errors import (
 from toolstone.local.brain import Item, Piece, RefusalError, Turn
 from toolstone.local.brains.answers import estimate
 from toolstone.local.brains.asking import request_of
+from toolstone.local.brains.hearing import Hearing
 from toolstone.local.brains.relay import Relay
 from toolstone.local.brains.retold import response_json, retell_end
 from toolstone.ports import Emit, Model, Request, Response
+from toolstone.responses.capabilities import check_request
+from toolstone.responses.client import Responses
 from toolstone.responses.exchange import nobody
 from toolstone.responses.failures import read_error, sanitised
+from toolstone.responses.quirks import fitted, honest
+from toolstone.responses.render import Renderer
 
 __all__ = ["Proxy"]
 
@@ -66,7 +71,11 @@ class Proxy:
                     yield Item(item.raw)
                 yield retell_end(response_json(response))
                 return
-            async with aclosing(self._live(request)) as told:
+            model = self._model
+            live = (
+                _heard(model, request) if isinstance(model, Responses) else _relayed(model, request)
+            )
+            async with aclosing(live) as told:
                 async for piece in told:
                     yield piece
         except (ServiceError, InputError, Unsupported) as error:
@@ -91,43 +100,63 @@ class Proxy:
         if close is not None:
             await close()
 
-    async def _live(self, request: Request) -> AsyncGenerator[Piece]:
-        """Tell what arrives while it arrives.
 
-        The model pushes and a brain is pulled, so the request runs in a task; it is waited for
-        before this ends, also when nobody listens any more.
-        """
-        relay = Relay(lambda: uuid.uuid4().hex)
-        heard: asyncio.Queue[Piece | Response | Exception] = asyncio.Queue(limits.STREAM_BACKLOG)
-
-        async def emit(deltas: Sequence[Any]) -> None:
-            for delta in deltas:
-                for piece in relay.take(delta):
-                    await heard.put(piece)
-
-        async def report() -> None:
-            try:
-                heard_last: Response | Exception = await _response(self._model, request, emit)
-            except Exception as error:  # noqa: BLE001  it is raised where the pieces are heard
-                heard_last = error
-            await heard.put(heard_last)
-
-        task = asyncio.create_task(report())
+async def _heard(model: Responses, request: Request) -> AsyncGenerator[Piece]:
+    """Tell what another Responses endpoint says, event by event."""
+    if model.profile.unsupported:
+        check_request(request, model.profile)
+    said = Renderer(model.model, model.profile).render(fitted(request, model.profile))
+    hearing = Hearing()
+    async with model.stream(json.loads(said)) as events:
         try:
-            while True:
-                match await heard.get():
-                    case Response() as response:
-                        break
-                    case Exception() as error:
-                        raise error
-                    case piece:
-                        yield piece
-        finally:
-            task.cancel()
-            with suppress(asyncio.CancelledError):
-                await task
-        for piece in relay.finish(response_json(response)):
-            yield piece
+            async for event in events:
+                for piece in hearing.take(event):
+                    yield piece
+            response = await events.response()
+        except StatusError as error:
+            response = _failed(error)
+    response = honest(response, request, model.profile)
+    for piece in hearing.finish(response_json(response)):
+        yield piece
+
+
+async def _relayed(model: Model, request: Request) -> AsyncGenerator[Piece]:
+    """Tell what any other model says, as far as its deltas tell it, while it arrives.
+
+    The model pushes and a brain is pulled, so the request runs in a task; it is waited for before
+    this ends, also when nobody listens any more.
+    """
+    relay = Relay(lambda: uuid.uuid4().hex)
+    heard: asyncio.Queue[Piece | Response | Exception] = asyncio.Queue(limits.STREAM_BACKLOG)
+
+    async def emit(deltas: Sequence[Any]) -> None:
+        for delta in deltas:
+            for piece in relay.take(delta):
+                await heard.put(piece)
+
+    async def report() -> None:
+        try:
+            last: Response | Exception = await _response(model, request, emit)
+        except Exception as error:  # noqa: BLE001  it is raised where the pieces are heard
+            last = error
+        await heard.put(last)
+
+    task = asyncio.create_task(report())
+    try:
+        while True:
+            match await heard.get():
+                case Response() as response:
+                    break
+                case Exception() as error:
+                    raise error
+                case piece:
+                    yield piece
+    finally:
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
+    for piece in relay.finish(response_json(response)):
+        yield piece
 
 
 async def _response(model: Model, request: Request, emit: Emit) -> Response:
@@ -135,10 +164,15 @@ async def _response(model: Model, request: Request, emit: Emit) -> Response:
     try:
         return await model.respond(request, emit)
     except StatusError as error:
-        failed = error.partial
-        if isinstance(failed, Response) and failed.status == "failed":
-            return failed
-        raise
+        return _failed(error)
+
+
+def _failed(error: StatusError) -> Response:
+    """Give the response that failed, if the error is about one that came whole; else raise it."""
+    failed = error.partial
+    if isinstance(failed, Response) and failed.status == "failed":
+        return failed
+    raise error
 
 
 def _refused(error: ToolstoneError) -> RefusalError:
