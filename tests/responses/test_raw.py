@@ -8,7 +8,7 @@ import toolstone_wire_data as wire
 
 from toolstone.errors import InputError, ServerError, TransportError, UsageError
 from toolstone.items import user
-from toolstone.ports import Profile
+from toolstone.ports import Profile, Request, Settings
 from toolstone.responses import Responses
 from toolstone.wire import Retry
 
@@ -52,6 +52,38 @@ async def test_every_event_is_given_as_it_was_said_and_the_response_too(name):
         "temperature": 0,
         "stream": True,
     }
+
+
+async def test_a_request_goes_as_it_does_for_an_answer():
+    profile = Profile("cutting", hides_cuts=True)
+    request = Request((user("hi"),), settings=Settings(max_output_tokens=7))
+    async with (
+        peer.Peer(stream(EVENTS)) as there,
+        client(there, profile=profile).stream(request) as told,
+    ):
+        response = await told.response()
+
+    assert there.requests[0].json == {
+        "model": "m",
+        "input": [user("hi").raw],
+        "max_output_tokens": 7,
+        "stream": True,
+        "store": False,
+    }
+    assert (response.status, response.reason) == ("incomplete", "max_output_tokens")
+
+
+async def test_a_request_that_was_accepted_before_is_heard_from_its_beginning():
+    profile = Profile("resuming", resumes=True)
+    request = Request((user("hi"),), accepted="resp_1")
+    async with (
+        peer.Peer(stream(EVENTS)) as there,
+        client(there, profile=profile).stream(request) as told,
+    ):
+        seen = [event async for event in told]
+
+    assert seen == EVENTS
+    assert there.requests[0].target == "/v1/responses/resp_1?stream=true"
 
 
 async def test_events_are_given_as_they_arrive():

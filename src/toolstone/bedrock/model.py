@@ -156,12 +156,6 @@ class BedrockModel:
         self._unsaid = list(endpoint.warnings)
         self._client(endpoint.prefix, endpoint.model)
 
-    @property
-    def _own(self) -> ChatCompletions | Responses:
-        """The client for the path and id that are known to work."""
-        learnt, endpoint = self._learnt, self.endpoint
-        return self._client(learnt.prefix or endpoint.prefix, learnt.model or endpoint.model)
-
     def __repr__(self) -> str:
         return f"BedrockModel({self.name!r}, {self.endpoint.base_url!r})"
 
@@ -203,17 +197,27 @@ class BedrockModel:
         """Where it is, without the path: what is bound to a service is bound to this."""
         return self.endpoint.origin
 
+    @property
+    def client(self) -> Responses:
+        """The raw client behind it, signed alike: stored responses, counting, streams of events.
+
+        Raises:
+            Unsupported: The endpoint speaks Chat Completions, which has none of these.
+        """
+        learnt, endpoint = self._learnt, self.endpoint
+        found = self._client(learnt.prefix or endpoint.prefix, learnt.model or endpoint.model)
+        if isinstance(found, ChatCompletions):
+            instead = self.profile.unsupported["background"]
+            raise Unsupported(f"{self.profile.name} keeps no responses. {instead}")
+        return found
+
     async def cancel(self, response_id: str) -> Response:
         """Stop a background response; see `Responses.cancel`.
 
         Raises:
             Unsupported: The endpoint speaks Chat Completions, which has none.
         """
-        client = self._own
-        if isinstance(client, ChatCompletions):
-            instead = self.profile.unsupported["background"]
-            raise Unsupported(f"{self.profile.name} has no background responses. {instead}")
-        return await client.cancel(response_id)
+        return await self.client.cancel(response_id)
 
     async def aclose(self) -> None:
         """Close the connections of this event loop now; a later request opens new ones."""

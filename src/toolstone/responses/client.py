@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from toolstone.errors import InputError, ServiceError, StatusError
 from toolstone.events import Noted, Retrying
 from toolstone.items import Reasoning
+from toolstone.ports import Request
 from toolstone.responses.background import Background
 from toolstone.responses.bodies import joined, rendered
 from toolstone.responses.capabilities import check_request
@@ -23,9 +24,9 @@ from toolstone.responses.render import Renderer
 from toolstone.responses.stream import Assembler
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
-    from toolstone.ports import Emit, Request, Response
+    from toolstone.ports import Emit, Response
 
 __all__ = ["Responses"]
 
@@ -71,27 +72,30 @@ class Responses(Operations):
     async def respond(self, request: Request, emit: Emit) -> Response:
         """Answer a request; see `toolstone.ports.Model`.
 
-        Raises:
-            ServiceError: No answer, also when asked again where that can help. It says how often
-                was tried; `notes` has what each attempt was, `partial` what had arrived.
-            InputError: The request cannot be said in JSON; nothing was sent.
-            Unsupported: The endpoint is known not to be able to do this; nothing was sent.
-
         A refusal that has a mend is mended once: a history that the server lost is sent whole,
         reasoning that it cannot read is left out, from then on too; `notes` tells of it. With
         `Settings(background=True)` the response is made by the service itself and waited for:
         its id is told first (`Accepted`), and with `request.accepted` it is only waited for. A
         task that is cancelled leaves it going; `cancel(id)` stops it.
+
+        Raises:
+            ServiceError: No answer, also when asked again where that can help. It says how often
+                was tried; `notes` has what each attempt was, `partial` what had arrived.
+            InputError: The request cannot be said in JSON; nothing was sent.
+            Unsupported: The endpoint is known not to be able to do this; nothing was sent.
         """
-        if self.profile.unsupported:
-            check_request(request, self.profile)
-        if self.profile.ignores:
-            request = fitted(request, self.profile)
+        request = self._admit(request)
         try:
             response = await self._ask(request, emit)
         except StatusError as error:
             response = await self._mended(request, error, emit)
         return honest(response, request, self.profile) if self.profile.hides_cuts else response
+
+    def _admit(self, request: Request) -> Request:
+        """The request as this server understands it."""
+        if self.profile.unsupported:
+            check_request(request, self.profile)
+        return fitted(request, self.profile) if self.profile.ignores else request
 
     async def create(self, body: Mapping[str, Any] | None = None, /, **fields: Any) -> Response:
         """Send a body of your own; `model` and `stream: false` are added where missing.
@@ -112,18 +116,21 @@ class Responses(Operations):
         raw = rendered({"stream": False, **wanted})
         return await self._send(raw, nobody, streamed=False)
 
-    def stream(self, body: Mapping[str, Any] | None = None, /, **fields: Any) -> RawStream:
-        """Send a body of your own and see the events of the answer as the server says them.
+    def stream(
+        self, body: Request | Mapping[str, Any] | None = None, /, **fields: Any
+    ) -> RawStream:
+        """See the events of an answer as the server says them.
 
         Nothing is asked again once an event was given, except that a broken stream of a background
         response is taken up again where the profile says that it can be.
 
         Args:
-            body: The body, as for `create`.
-            **fields: More of it, or instead.
+            body: The body, as for `create`; or a `Request`, sent as by `respond`.
+            **fields: More of the body, or instead.
 
         Raises:
             InputError: The body cannot be said in JSON.
+            Unsupported: The endpoint is known not to be able to do this; nothing was sent.
 
         Example:
             async with model.stream(input="hi") as events:
@@ -131,17 +138,41 @@ class Responses(Operations):
                     print(event["type"])
                 response = await events.response()
         """
-        wanted = {**joined(self.model, body, fields), "stream": True}
-        raw, reader = rendered(wanted), RawReader(self)
+        if not isinstance(body, Request):
+            wanted = {**joined(self.model, body, fields), "stream": True}
+            include = wanted.get("include") or ()
+            background = bool(wanted.get("background"))
+            return self._raw(rendered(wanted), background=background, include=include)
+        request = replace(self._admit(body), stream=True)
+        settings = request.settings
+        return self._raw(
+            self._renderer.render(request),
+            background=bool(settings.background) or request.accepted is not None,
+            accepted=request.accepted,
+            include=settings.include or (),
+            finish=lambda response: honest(response, request, self.profile),
+        )
+
+    def _raw(
+        self,
+        body: bytes,
+        *,
+        background: bool,
+        accepted: str | None = None,
+        include: Sequence[str] = (),
+        finish: Callable[[Response], Response] | None = None,
+    ) -> RawStream:
+        reader = RawReader(self)
 
         def start(emit: Emit) -> Exchange[Response] | Background:
-            if wanted.get("background"):
-                include = wanted.get("include") or ()
-                return Background(self, reader, raw, emit, streamed=True, include=include)
+            if background:
+                return Background(
+                    self, reader, body, emit, streamed=True, accepted=accepted, include=include
+                )
             url = f"{self.base_url}/responses"
-            return Exchange(self, reader, url, raw, emit, streamed=True)
+            return Exchange(self, reader, url, body, emit, streamed=True)
 
-        return RawStream(self, start)
+        return RawStream(self, start, finish)
 
     async def wait(self, response_id: str, *, include: Sequence[str] = ()) -> Response:
         """Wait for a background response to end, looking at it now and then.

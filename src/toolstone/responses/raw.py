@@ -32,10 +32,17 @@ class RawStream:
     Args:
         service: Who answers.
         start: Makes the request, given where its events go.
+        finish: What is made of the response, if anything.
     """
 
-    def __init__(self, service: Service, start: Callable[[Emit], Attempted[Response]]) -> None:
+    def __init__(
+        self,
+        service: Service,
+        start: Callable[[Emit], Attempted[Response]],
+        finish: Callable[[Response], Response] | None = None,
+    ) -> None:
         self._service = service
+        self._finish = finish
         self._request = start(self._tell)
         self._queue: asyncio.Queue[list[JSON] | None] = asyncio.Queue(limits.STREAM_BACKLOG)
         self._task: asyncio.Task[Response] | None = None
@@ -86,7 +93,8 @@ class RawStream:
         return self._task
 
     async def _run(self) -> Response:
-        return await self._service.persist(self._request)
+        response = await self._service.persist(self._request)
+        return response if self._finish is None else self._finish(response)
 
     def _end(self) -> None:
         """Wake a reader who waits for an event that will not come."""
