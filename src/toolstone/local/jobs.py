@@ -6,6 +6,7 @@ from contextlib import aclosing
 from typing import Protocol
 
 from toolstone import limits
+from toolstone.errors import StorageError
 from toolstone.local.narrate import Event, Narration
 from toolstone.local.store import Store
 from toolstone.local.telling import STOPPED, crash, encode, log
@@ -39,6 +40,7 @@ class _Job:
         self.news = asyncio.Event()
         self.cancelled = False
         self.task: asyncio.Task[None] | None = None
+        self.ending: asyncio.Task[None] | None = None
 
     def tell_all(self) -> None:
         """Wake who follows it."""
@@ -97,24 +99,34 @@ class Jobs:
                     await self._tell(response_id, job, events)
         except Exception:  # noqa: BLE001  whatever it is, the response has failed
             log.exception("a response in the background broke")
-        await self._settle(response_id, job)
+        await self._conclude(response_id, job)
 
     async def _end(self, response_id: str, job: _Job) -> None:
         """Break off; the task may not even have begun."""
         if job.task is not None:
             job.task.cancel()
             await asyncio.wait((job.task,))
-        if response_id in self._jobs:
-            await self._settle(response_id, job)
+        await self._conclude(response_id, job)
+
+    async def _conclude(self, response_id: str, job: _Job) -> None:
+        """Settle it, once, however many wait for that and whoever of them is cancelled."""
+        if job.ending is None:
+            job.ending = asyncio.create_task(self._settle(response_id, job))
+        await asyncio.shield(job.ending)
 
     async def _settle(self, response_id: str, job: _Job) -> None:
         narration = job.work.narration
+        ended: Sequence[Event] = ()
         if not narration.over:
             ended = narration.cancel() if job.cancelled else crash(narration, STOPPED, faults=True)
+        try:
             await self._tell(response_id, job, ended)
-        await job.work.end_in_background()
-        self._jobs.pop(response_id, None)
-        job.tell_all()
+            await job.work.end_in_background()
+        except StorageError:
+            log.exception("what became of a response in the background could not be stored")
+        finally:
+            self._jobs.pop(response_id, None)
+            job.tell_all()
 
     async def _tell(self, response_id: str, job: _Job, events: Sequence[Event]) -> None:
         if job.streamed:
@@ -128,6 +140,11 @@ class Jobs:
         """Stop what another process has cancelled or deleted, and show that the rest is alive."""
         while self._jobs:
             mine = list(self._jobs)
-            for response_id in set(mine) - await self._store.held(mine):
+            try:
+                held = await self._store.held(mine)
+            except StorageError:
+                log.exception("it cannot be seen what other processes did")
+                held = set(mine)
+            for response_id in set(mine) - held:
                 await self.stop(response_id)
             await asyncio.sleep(limits.LOCAL_WATCH_SECONDS)

@@ -75,6 +75,7 @@ class Store:
         self._owner = f"{socket.gethostname()}/{os.getpid()}/{uuid.uuid4().hex}"
         self._secret: bytes | None = None
         self._unpruned = 0
+        self._beat = 0.0
 
     @classmethod
     def open(
@@ -242,11 +243,13 @@ class Store:
             _tell(connection, [(own, last + 1, _text({**event, "response": kept.response}))])
 
     def _held(self, connection: sqlite3.Connection, response_ids: str) -> set[str]:
-        connection.execute(
-            "UPDATE responses SET beat = ? WHERE id IN (SELECT value FROM json_each(?))"
-            " AND beat < ?",
-            (self._clock(), response_ids, self._clock() - limits.LOCAL_LEASE_SECONDS / 5),
-        )
+        now = self._clock()
+        if now - self._beat > limits.LOCAL_LEASE_SECONDS / 5:
+            self._beat = now
+            connection.execute(
+                "UPDATE responses SET beat = ? WHERE id IN (SELECT value FROM json_each(?))",
+                (now, response_ids),
+            )
         rows = connection.execute(
             "SELECT id FROM responses WHERE id IN (SELECT value FROM json_each(?))"
             " AND status IN ('queued', 'in_progress')",
