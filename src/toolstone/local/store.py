@@ -222,6 +222,7 @@ class Store:
         kept = Kept(json.loads(row[0]), json.loads(row[1]), bool(row[2]))
         if kept.under_way and self._is_dead(row[4], row[5]):
             self._fail(connection, kept)
+            return self._find(connection, response_id)  # its owner may have been faster
         return kept
 
     def _is_dead(self, owner: str, beat: float) -> bool:
@@ -234,13 +235,13 @@ class Store:
     def _fail(self, connection: sqlite3.Connection, kept: Kept) -> None:
         """Fail a response that nobody works on any more, in its events too."""
         own = kept.response["id"]
-        kept.response.update(status="failed", error=_DEAD)
-        if self._update(connection, kept.response) and kept.streamed:
+        failed = {**kept.response, "status": "failed", "error": _DEAD}
+        if self._update(connection, failed) and kept.streamed:
             (last,) = connection.execute(
                 "SELECT COALESCE(MAX(number), -1) FROM events WHERE response = ?", (own,)
             ).fetchone()
             event = {"type": "response.failed", "sequence_number": last + 1}
-            _tell(connection, [(own, last + 1, _text({**event, "response": kept.response}))])
+            _tell(connection, [(own, last + 1, _text({**event, "response": failed}))])
 
     def _held(self, connection: sqlite3.Connection, response_ids: str) -> set[str]:
         now = self._clock()
