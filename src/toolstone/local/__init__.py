@@ -32,6 +32,7 @@ if TYPE_CHECKING:
         Statement,
     )
     from toolstone.local.server import Served, run, serve
+    from toolstone.local.store import Store
 
 __all__ = [
     "ALWAYS",
@@ -51,6 +52,7 @@ __all__ = [
     "Script",
     "Served",
     "Statement",
+    "Store",
     "Turn",
     "Usage",
     "answer",
@@ -90,6 +92,7 @@ _HOMES = {
         ),
     ),
     "toolstone.local.server": ("Served", "run", "serve"),
+    "toolstone.local.store": ("Store",),
 }
 _HOME = {name: home for home, names in _HOMES.items() for name in names}
 
