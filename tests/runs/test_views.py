@@ -205,12 +205,11 @@ async def test_a_model_of_its_own_writes_the_summary_and_is_paid_by_its_own_pric
 
 
 async def test_a_budget_that_cannot_pay_for_the_summary_stops_the_run():
-    model = summing([*(call("look", word=word) for word in "abcd"), "done"])
-    view = Summary(1_000, keep_last=1)
-    agent = Agent(model, tools=[look], view=view, budget=Budget(tokens=1_250))
+    model = summing(["done"])
+    agent = Agent(model, view=Summary(100, keep_last=1), budget=Budget(tokens=200))
     with pytest.raises(StoppedError, match="tokens are used up"):
-        await agent.run("go", session="s")
-    assert len(model.requests) == 4
+        await agent.run([user(LONG), assistant("ok"), user("go on")], session="s")
+    assert model.requests == []
     result = await agent.resume("s", budget=Budget(tokens=10_000))
     assert len(model.requests) > len(conversation(model.requests))
     assert result.output == "done"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from toolstone.cli.words import clean
+from toolstone.cli.words import clean, in_words
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -63,8 +63,9 @@ def _choose(ask: Callable[[str], str], question: str, letters: str) -> str:
 
 def _in_full(call: ToolCall) -> str:
     """The whole call: who says yes must have seen all of it."""
+    told = in_words(call)
     try:
-        arguments = json.dumps(json.loads(call.arguments or "{}"), indent=2, ensure_ascii=False)
+        arguments = json.dumps(json.loads(told or "{}"), indent=2, ensure_ascii=False)
     except ValueError:
-        arguments = call.arguments
+        arguments = told
     return f"{call.key}  {clean(call.name)} {clean(arguments)}"

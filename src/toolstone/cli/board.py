@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from toolstone.cli.words import put_item
 from toolstone.events import (
     Answered,
     ArgumentsDelta,
@@ -16,8 +17,9 @@ from toolstone.events import (
     TextDelta,
     ToolProgress,
 )
-from toolstone.items import CallKey, FunctionCall, Message
+from toolstone.items import CallKey, Message, Other
 from toolstone.outcomes import unanswered
+from toolstone.runs.state import CallState
 from toolstone.schema.output import FINAL_ANSWER
 from toolstone.schema.partial import PartialReader
 
@@ -63,7 +65,8 @@ class Board:
         asking: Whether the model is being waited for.
         text: What it has said in this turn so far.
         partial: The typed answer so far.
-        calls: The calls of this turn that were or are being made.
+        calls: The calls of this turn that were or are being made, the service's own among them
+            (their position is negative).
         hint: Something worth a line: a retry, a warning.
     """
 
@@ -89,7 +92,7 @@ class Board:
                 self._ask()
                 self.hint = f"asking again in {wait:.1f} s (attempt {attempt})"
             case Answered():
-                self._answer(event)
+                self._answer(event, now)
             case Started(calls=keys):
                 for key in keys:
                     self._line(key).began = now
@@ -126,19 +129,25 @@ class Board:
         if self._reader is not None:
             self.partial = self._reader.feed(text) or self.partial
 
-    def _answer(self, event: Answered) -> None:
+    def _answer(self, event: Answered, now: float) -> None:
         """The whole answer is here: it says more surely what the deltas said."""
         self.asking = False
         said = [item.text for item in event.items if isinstance(item, Message)]
         self.text = "".join(said)
         number, self.responses = self.responses, self.responses + 1
         wanted = unanswered(event.items)
+        for n, item in enumerate(event.items):
+            if isinstance(item, Other) and item.type.endswith("_call") and item not in wanted:
+                key = CallKey(number, -1 - n)
+                line = CallLine(key, item.type, put_item(item), ended=now)
+                line.output = "by the service" + (f", {item.status}" if item.status else "")
+                line.failed = item.status == "failed"
+                self.calls[key] = line
         for n, item in enumerate(wanted):
             key = CallKey(number, n)
-            if isinstance(item, FunctionCall):
-                self.calls[key] = CallLine(key, item.name, item.arguments)
-            else:
-                self.calls[key] = CallLine(key, item.type, "")
+            call = CallState(key, item)
+            told = put_item(item) if call.kind == "item" else call.arguments
+            self.calls[key] = CallLine(key, call.name, told)
 
     def _return(self, event: Returned, now: float) -> None:
         line = self._line(event.call)

@@ -11,6 +11,7 @@ from toolstone.cli.find import find_target
 from toolstone.cli.words import clean
 from toolstone.errors import InputError
 from toolstone.tools.policy import ATTRIBUTE, Policy
+from toolstone.tools.server import without_secrets
 from toolstone.tools.tool import Tool
 from toolstone.tools.toolbox import Toolbox
 
@@ -64,6 +65,8 @@ def describe_tool(tool: Tool) -> dict[str, Any]:
         "reasons": list(tool.reasons),
         "policy": _policy(tool),
         "deferred": tool.deferred,
+        "kind": tool.kind,
+        **({} if tool.spec.raw is None else {"definition": without_secrets(tool.spec.raw)}),
     }
 
 
@@ -84,12 +87,26 @@ def put_tool(tool: Tool, *, explain: bool, bold: Callable[[str], str] = str) -> 
     lines = [bold(tool.name)]
     if tool.description:
         lines.append(textwrap.indent(clean(tool.description), "  "))
+    if tool.spec.raw is not None:
+        return "\n".join([*lines, *_definition(tool, explain=explain)])
     if explain:
         lines.append(f"  strict: {'yes' if tool.strict else 'no'}")
         lines += [f"    {reason}" for reason in tool.reasons]
         lines.append(textwrap.indent(json.dumps(tool.spec.parameters, indent=2), "  "))
         return "\n".join(lines)
     return "\n".join([*lines, *_parameters(tool.spec.parameters)])
+
+
+def _definition(tool: Tool, *, explain: bool) -> list[str]:
+    """A tool that is no function: what it is, and, to explain it, all that is sent of it."""
+    what = "free text" if tool.kind == "custom" else "run by the service"
+    raw = without_secrets(tool.spec.raw or {})
+    form = raw.get("format")
+    held = f", held to a {form['syntax']} grammar" if isinstance(form, dict) else ""
+    if not explain:
+        return [f"  {what}{held}"]
+    shown = textwrap.indent(json.dumps(raw, indent=2, ensure_ascii=False), "  ")
+    return [f"  {what}{held}", *(f"    {reason}" for reason in tool.reasons), clean(shown)]
 
 
 def _parameters(schema: Any) -> list[str]:

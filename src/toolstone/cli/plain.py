@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from toolstone.cli.board import Board
 from toolstone.cli.words import clean, put_bill, put_call, put_output, put_result
-from toolstone.events import Retrying, Returned
+from toolstone.events import Answered, Retrying, Returned
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -44,6 +44,10 @@ class PlainView:
             mark = "failed" if line.failed else "returned"
             taken = "" if line.began is None else f" in {line.seconds(now):.2f} s"
             _note(f"{call} {mark}{taken}: {put_result(line.output)}")
+        elif isinstance(event, Answered):
+            for line in self._board.calls.values():
+                if line.key.position < 0:
+                    _note(f"{put_call(line.name, line.arguments)} {put_result(line.output)}")
         elif isinstance(event, Retrying):
             _note(self._board.hint)
 

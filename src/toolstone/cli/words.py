@@ -11,13 +11,16 @@ from pydantic_core import PydanticSerializationError, to_json, to_jsonable_pytho
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from toolstone.items import Item
     from toolstone.runs.result import ToolCall
     from toolstone.usage import Usage
 
 __all__ = [
     "clean",
+    "in_words",
     "put_bill",
     "put_call",
+    "put_item",
     "put_output",
     "put_result",
     "put_value",
@@ -61,6 +64,15 @@ def put_call(name: str, arguments: str, most: int = _SHORT) -> str:
     return f"{clean(name)}({shorten(said, most)})"
 
 
+def put_item(item: Item) -> str:
+    """What an item asks for, as JSON: all of it but the ids."""
+    told = {key: value for key, value in item.raw.items() if key not in _IDS}
+    return json.dumps(told, ensure_ascii=False)
+
+
+_IDS = {"type", "id", "call_id", "status"}
+
+
 def put_result(output: str | list[dict[str, Any]] | None, most: int = _SHORT) -> str:
     """What a tool gave, in one short line."""
     if isinstance(output, list):
@@ -96,5 +108,11 @@ def put_bill(usage: Usage, seconds: float, cost: float | None = None) -> str:
 def put_waiting(calls: Sequence[ToolCall]) -> str:
     """Calls that have not returned, one a line, each with its key and why."""
     return "\n".join(
-        f"  {call.key}  {put_call(call.name, call.arguments)}  ({call.state})" for call in calls
+        f"  {call.key}  {put_call(call.name, in_words(call))}  ({call.state})" for call in calls
     )
+
+
+def in_words(call: ToolCall) -> str:
+    """What a call asks for: its arguments, or what else stands in the item."""
+    is_item = call.item is not None and call.item.type == call.name
+    return put_item(call.item) if is_item and call.item is not None else call.arguments
