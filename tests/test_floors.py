@@ -76,6 +76,7 @@ PURE = [
     "chat/parse.py",
     "chat/render.py",
     "chat/stream.py",
+    "chat/tags.py",
     "bedrock/checks/case.py",
     "bedrock/checks/keys.py",
     "bedrock/checks/offline.py",

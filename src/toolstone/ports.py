@@ -161,6 +161,8 @@ class Profile:
             `{"max_completion_tokens": "max_tokens"}`. Two words count only if they stand here:
             `developer` (else such a message is said as `system`, which every server knows) and
             `allowed_tools` (else the other tools are not offered).
+        thought_tag: The tag that raw thoughts stand in before the text, in Chat Completions, such as
+            `reasoning` or `think`; they become a reasoning item.
         resumes: Whether a broken stream of a background response can be taken up where it stopped
             (`GET ...?stream=true&starting_after=N`); where it cannot, the response is polled.
         unsupported: What it cannot do, by the names in `docs/capabilities.md`, each with what to do
@@ -180,6 +182,7 @@ class Profile:
     hides_cuts: bool = False
     reads_arguments: bool = False
     spelt: Mapping[str, str] = field(default_factory=dict)
+    thought_tag: str = ""
     resumes: bool = False
     unsupported: Mapping[str, str] = field(default_factory=dict)
 

@@ -115,6 +115,63 @@ def test_llama_cpp_streams_a_call_and_text():
     )
 
 
+# ------------------------------------------------------------------------------- thoughts in a tag
+
+TAGGED = {
+    "<reasoning>hm</reasoning>It is.": ("hm", "It is."),
+    "<reasoning>h</reasoning><reasoning>m</reasoning>It is.": ("hm", "It is."),
+    "\n<reasoning>hm</reasoning>\n\nIt is.": ("hm", "\n\nIt is."),
+    "<reasoning>h<m</r></reasoning>It": ("h<m</r>", "It"),
+    "<reasoning>cut": ("cut", ""),
+    "<reasoning></reasoning>It": ("", "It"),
+    "It is <reasoning>text</reasoning>.": ("", "It is <reasoning>text</reasoning>."),
+    "<reason": ("", "<reason"),
+    "<reasons>x": ("", "<reasons>x"),
+    " \n": ("", " \n"),
+}
+
+
+@pytest.mark.parametrize("size", [1, 3, 1000])
+@pytest.mark.parametrize("said", TAGGED)
+def test_thoughts_in_a_tag_before_the_text_are_thoughts(said, size):
+    value = wire.completion(content=said)
+    whole = parse_completion(json.dumps(value).encode(), tag="reasoning")
+    assembler = Assembler(tag="reasoning")
+    deltas = assembler.feed(SseDecoder().feed(wire.encode(wire.narrate(value, size=size))))
+
+    assert assembler.end().items == whole.items
+    thoughts = "".join(item.text for item in whole.items if item.type == "reasoning")
+    assert (thoughts, whole.text) == TAGGED[said]
+    assert "".join(d.text for d in deltas if type(d) is ReasoningDelta) == thoughts
+    assert "".join(d.text for d in deltas if type(d) is TextDelta) == whole.text
+
+
+def test_gpt_oss_on_bedrock_streams_a_pair_of_tags_for_each_piece():
+    pieces = [
+        "",
+        "<reasoning>The user asks</reasoning>",
+        "<reasoning> for it.</reasoning>",
+        "It",
+        " is.",
+    ]
+    told = [chunk({"content": piece}) for piece in pieces] + [chunk({"content": None}, "stop")]
+    assembler = Assembler(tag="reasoning")
+    deltas = assembler.feed(SseDecoder().feed(wire.encode(told)))
+
+    assert deltas == [
+        ReasoningDelta("The user asks", 0),
+        ReasoningDelta(" for it.", 0),
+        TextDelta("It", 1),
+        TextDelta(" is.", 1),
+    ]
+
+
+def test_without_a_tag_in_the_profile_all_is_text():
+    value = wire.completion(content="<reasoning>hm</reasoning>It is.")
+    assert plain(value).text == streamed(wire.encode(wire.narrate(value)))[0].text
+    assert plain(value).text.startswith("<reasoning>")
+
+
 # ----------------------------------------------------------------------------------------- deltas
 
 

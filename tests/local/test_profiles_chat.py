@@ -93,6 +93,18 @@ async def test_an_agent_runs_where_chat_is_spoken(name, service, wishes):
     assert "messages" in plain.requests[0]
 
 
+async def test_thoughts_of_gpt_oss_are_told_from_its_answer():
+    said = '<reasoning>Paris, then.</reasoning>{"city": "Paris", "temp_c": 14.5}'
+    with played(Script([said])) as endpoint:
+        oss = model("bedrock-runtime/openai.gpt-oss-120b", endpoint, "bedrock", wishes=CHAT)
+        plain = await Agent(oss, output=Report).run("Report on Paris")
+        async with Agent(oss, output=Report).stream("Report on Paris") as stream:
+            streamed = await stream.result()
+
+    assert plain.output == streamed.output == Report(**REPORT)
+    assert [item.type for item in plain.items][1:] == ["reasoning", "message"]
+
+
 async def test_a_minted_key_asks_too():
     auth = MintedKey("us-east-1", credentials=KEYS)
     with played(Script(["pong"])) as endpoint:
@@ -148,7 +160,7 @@ async def test_what_chat_cannot_do_is_refused_before_it_is_sent():
         for settings in (Settings(background=True), Settings(state="server")):
             with pytest.raises(Unsupported, match="bedrock-mantle-chat"):
                 await Agent(qwen, settings=settings).run("go")
-        with pytest.raises(Unsupported, match="background"):
+        with pytest.raises(Unsupported, match="bedrock-mantle-chat"):
             await qwen.cancel("resp_1")
 
 

@@ -14,7 +14,7 @@ from toolstone.responses.failures import failure, read_error, sanitised
 from toolstone.wire import HttpRequest, HttpxTransport
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Mapping
 
     from toolstone.bedrock.dialect import Family
     from toolstone.bedrock.endpoint import Endpoint
@@ -207,9 +207,8 @@ def _from_runtime(ident: str, raw: Mapping[str, Any], region: str, dialect: Dial
 def _of_table(family: Family, host: str) -> dict[str, Any]:
     if not family.name:
         return {}
-    apis: Iterable[str] = family.apis
-    if host not in family.hosts:
-        apis = [api for api in apis if api != "responses"]
+    known = ("responses", "chat")
+    apis = [api for api in family.apis if api not in known or host in family.answers_on(api)]
     prefix = family.prefix if host == "mantle" else "/openai/v1"
     return {"family": family.name, "prefix": prefix, "apis": tuple(apis)}
 

@@ -68,6 +68,7 @@ class Family:
         hosts: Where its Responses API answers, best first.
         apis: What it speaks: `responses`, `chat`, `converse`, `invoke`, `messages`.
         chat_hosts: Where its Chat Completions answer, best first; as `hosts` if it is empty.
+        thought_tag: What its thoughts stand in there; see `Profile.thought_tag`.
         output: How structured output is asked for; see `Profile.output`.
         profiled: Whether the runtime host wants `us.`, `global.` or `us-gov.` before the id.
         runtime_suffix: What the runtime host wants after the id.
@@ -80,6 +81,7 @@ class Family:
     hosts: tuple[str, ...] = ("mantle", "runtime")
     apis: tuple[str, ...] = ("responses",)
     chat_hosts: tuple[str, ...] = ()
+    thought_tag: str = ""
     output: str = "native"
     profiled: bool = False
     runtime_suffix: str = ""

@@ -93,6 +93,7 @@ class _Family(_Entry):
     hosts: list[Host]
     apis: list[Api] = Field(min_length=1)
     chat_hosts: list[Host] = []
+    thought_tag: str = ""
     output: Output = "native"
     profiled: bool = False
     runtime_suffix: str = ""
@@ -170,6 +171,8 @@ class _Spoken(BaseModel):
     ignores: list[str] = []
     hides_cuts: bool = False
     reads_arguments: bool = False
+    spelt: dict[str, str] = {}
+    thought_tag: str = ""
     resumes: bool = False
     unsupported: dict[str, str] = {}
 

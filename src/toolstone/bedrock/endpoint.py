@@ -346,7 +346,12 @@ class _Choice:
         if self.api == "responses":
             return profile
         unsupported = {**CHAT_PROFILE.unsupported, **profile.unsupported, **LIMITS}
-        return replace(profile, name=f"{profile.name}-chat", unsupported=unsupported)
+        return replace(
+            profile,
+            name=f"{profile.name}-chat",
+            unsupported=unsupported,
+            thought_tag=self.family.thought_tag,
+        )
 
 
 def _shown(base: str) -> str:

@@ -1,7 +1,8 @@
 """The message of a chat completion becomes items, as a Responses server would have said them. Pure.
 
 One order, whatever the server's: thoughts, message, calls. What servers differ in:
-- raw thoughts come as `reasoning_content`, `reasoning`, or `thinking` parts of the content;
+- raw thoughts come as `reasoning_content`, `reasoning`, `thinking` parts of the content, or in a
+  tag before the text;
 - arguments come as JSON text, or as the object itself;
 - a call's id may be missing or come twice: it is given one that differs, and echoed;
 - the oldest servers make one call, in `function_call`.
@@ -15,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from pydantic_core import to_json
 
 from toolstone import limits
+from toolstone.chat.tags import split_thoughts
 from toolstone.errors import ProtocolError
 from toolstone.items import parse_item
 
@@ -68,7 +70,9 @@ def thoughts_in(message: JSON) -> str:
     return next((text for name in _THOUGHTS if (text := _text(message.get(name)))), "")
 
 
-def read_message(message: JSON, *, ident: str, logprobs: object, cut: bool) -> tuple[Item, ...]:
+def read_message(
+    message: JSON, *, ident: str, logprobs: object, cut: bool, tag: str = ""
+) -> tuple[Item, ...]:
     """The items of an assistant's message.
 
     Args:
@@ -76,14 +80,16 @@ def read_message(message: JSON, *, ident: str, logprobs: object, cut: bool) -> t
         ident: The completion's id: calls without one are named after it.
         logprobs: Of the choice.
         cut: Whether the answer was cut: its last item is then incomplete.
+        tag: The tag that thoughts stand in before the text, if they do.
 
     Raises:
         ProtocolError: The content or a call is of no known shape.
     """
     content = read_content(message.get("content"))
-    items = _reasoning(thoughts_in(message) or content.thoughts)
+    tagged, text = split_thoughts(content.text, tag)
+    items = _reasoning((thoughts_in(message) or content.thoughts) + tagged)
     refusal = _text(message.get("refusal")) or content.refusal
-    items += _message(content.text, refusal, message.get("annotations"), logprobs)
+    items += _message(text, refusal, message.get("annotations"), logprobs)
     items += _calls(message, ident)
     if cut and items:
         items[-1]["status"] = "incomplete"

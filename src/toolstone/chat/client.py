@@ -13,6 +13,7 @@ from toolstone.chat.render import Renderer
 from toolstone.chat.stream import Assembler
 from toolstone.errors import InputError
 from toolstone.responses.exchange import Exchange, nobody
+from toolstone.responses.quirks import fitted, honest
 from toolstone.responses.service import Service
 
 if TYPE_CHECKING:
@@ -66,8 +67,11 @@ class ChatCompletions(Service):
             Unsupported: The protocol or the server cannot do this; nothing was sent.
             InputError: The request cannot be said in JSON; nothing was sent.
         """
+        request = fitted(request, self.profile)
         body, notes = self._renderer.render(request)
         response = await self._send(body, emit, streamed=request.stream)
+        if self.profile.hides_cuts:
+            response = honest(response, request, self.profile)
         return replace(response, notes=(*notes, *response.notes)) if notes else response
 
     async def create(self, body: Mapping[str, Any]) -> Response:
@@ -90,12 +94,23 @@ class ChatCompletions(Service):
         self, sent: bytes, headers: Mapping[str, str], secrets: Sequence[str]
     ) -> Assembler:
         """What puts a stream together; see `Reader`."""
-        return Assembler(sent=sent, headers=headers, secrets=secrets, table=self.failures)
+        return Assembler(
+            sent=sent,
+            headers=headers,
+            secrets=secrets,
+            table=self.failures,
+            tag=self.profile.thought_tag,
+        )
 
     def parse(
         self, body: bytes, sent: bytes, headers: Mapping[str, str], secrets: Sequence[str]
     ) -> Response:
         """Read a whole answer; see `Reader`."""
         return parse_completion(
-            body, sent=sent, headers=headers, secrets=secrets, table=self.failures
+            body,
+            sent=sent,
+            headers=headers,
+            secrets=secrets,
+            table=self.failures,
+            tag=self.profile.thought_tag,
         )

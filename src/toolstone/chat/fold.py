@@ -10,11 +10,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from toolstone.chat.answer import arguments_of, read_content, thoughts_in
+from toolstone.chat.tags import Splitter
 from toolstone.errors import ProtocolError
 from toolstone.responses.decode import mend
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
 __all__ = ["Call", "Fold"]
 
@@ -56,12 +57,16 @@ class Call:
 class Fold:
     """One completion in the making.
 
+    Args:
+        tag: The tag that thoughts stand in before the text, if they do.
+
     Attributes:
         finish: Its `finish_reason`, once that was said.
         places: How many items have begun.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, tag: str = "") -> None:
+        self._splitter = Splitter(tag)
         self.finish: object = None
         self.places = 0
         self.head: JSON = {}
@@ -102,10 +107,19 @@ class Fold:
         text, thoughts, refusal = read_content(delta.get("content"))
         refused = delta.get("refusal")
         yield self.thoughts, "thought", thoughts_in(delta) or thoughts
-        yield self.text, "text", text
+        if text:
+            yield from self._told(self._splitter.feed(text))
         yield self.refusal, "refusal", refused if isinstance(refused, str) else refusal
         if isinstance(delta.get("annotations"), list):
             self._annotations += delta["annotations"]
+
+    def held(self) -> Iterator[tuple[list[str], str, str]]:
+        """What was held back of the text, as it might have become a tag."""
+        yield from self._told(self._splitter.end())
+
+    def _told(self, pieces: Sequence[tuple[str, str]]) -> Iterator[tuple[list[str], str, str]]:
+        for kind, said in pieces:
+            yield self.thoughts if kind == "thought" else self.text, kind, said
 
     def called(self, delta: JSON) -> Iterator[tuple[Call, str]]:
         """The calls in a delta, and what of each one's arguments is new.

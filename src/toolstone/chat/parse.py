@@ -63,6 +63,7 @@ def parse_completion(
     headers: Mapping[str, str] = _NO_HEADERS,
     secrets: Sequence[str] = (),
     table: Sequence[Row] = TABLE,
+    tag: str = "",
 ) -> Response:
     """Read the body of a 200.
 
@@ -82,7 +83,7 @@ def parse_completion(
     if not isinstance(choice, dict) or not isinstance(choice.get("message"), dict):
         raise _strange(raw, body, headers, secrets, table)
     return completion_from(
-        raw, sent=sent, received=body, headers=headers, secrets=secrets, table=table
+        raw, sent=sent, received=body, headers=headers, secrets=secrets, table=table, tag=tag
     )
 
 
@@ -100,6 +101,7 @@ def completion_from(
     headers: Mapping[str, str] = _NO_HEADERS,
     secrets: Sequence[str] = (),
     table: Sequence[Row] = TABLE,
+    tag: str = "",
 ) -> Response:
     """A `Response` from its decoded JSON object, whose first choice has a message.
 
@@ -108,7 +110,7 @@ def completion_from(
         TransportError: It does not say how it ended; `partial` has what it holds.
         StatusError: It says that it broke; `partial` has what it holds.
     """
-    response = read_completion(raw, sent=sent, received=received)
+    response = read_completion(raw, sent=sent, received=received, tag=tag)
     choice: JSON = raw["choices"][0]
     if choice.get("error"):
         error: ServiceError = failure(
@@ -124,7 +126,9 @@ def completion_from(
     raise error
 
 
-def read_completion(raw: JSON, *, sent: bytes = b"", received: bytes = b"") -> Response:
+def read_completion(
+    raw: JSON, *, sent: bytes = b"", received: bytes = b"", tag: str = ""
+) -> Response:
     """What a completion holds; without a `finish_reason` its status is `in_progress`.
 
     Raises:
@@ -139,6 +143,7 @@ def read_completion(raw: JSON, *, sent: bytes = b"", received: bytes = b"") -> R
         ident=ident,
         logprobs=choice.get("logprobs"),
         cut=status != "completed",
+        tag=tag,
     )
     return Response(
         ident,

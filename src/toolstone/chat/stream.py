@@ -21,7 +21,7 @@ from toolstone.responses.decode import decode, mend
 from toolstone.responses.failures import TABLE, failure, read_error
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from toolstone.events import Delta
     from toolstone.ports import Response
@@ -48,6 +48,7 @@ class Assembler:
         headers: Of the answer, for errors.
         secrets: Values that must not appear in errors.
         table: What errors mean here.
+        tag: The tag that thoughts stand in before the text, if they do.
 
     Attributes:
         response: The whole response, once its end was there.
@@ -62,6 +63,7 @@ class Assembler:
         headers: Mapping[str, str] | None = None,
         secrets: Sequence[str] = (),
         table: Sequence[Row] = TABLE,
+        tag: str = "",
     ) -> None:
         self.response: Response | None = None
         self.heard = 0
@@ -69,7 +71,7 @@ class Assembler:
         self._sent = sent
         self._secrets = secrets
         self._table = table
-        self._fold = Fold()
+        self._fold = Fold(tag)
         self._count = 0
         self._size = 0
         self._halves: dict[int, str] = {}
@@ -175,21 +177,25 @@ class Assembler:
         fold = self._fold
         fold.ended(choice)
         delta = choice.get("delta") or choice.get("message")
-        if not isinstance(delta, dict):
-            return
-        for pieces, kind, text in fold.said(delta):
-            if text:
-                place = fold.place(_PLACES[kind])
-                pieces.append(text)
-                self._size += len(text)
-                shown = self._without_half(text, pieces) if self._halved else text
-                if shown:
-                    deltas.append(_MAKE[kind](shown, place))
+        delta = delta if isinstance(delta, dict) else {}
+        self._say(fold.said(delta), deltas)
+        if choice.get("finish_reason"):
+            self._say(fold.held(), deltas)
         for call, text in fold.called(delta):
             self._size += len(text)
             shown = self._without_half(text, call.pieces) if self._halved else text
             if shown:
                 deltas.append(ArgumentsDelta(shown, call.place, call.name))
+
+    def _say(self, said: Iterator[tuple[list[str], str, str]], deltas: list[Delta]) -> None:
+        for pieces, kind, text in said:
+            if text:
+                place = self._fold.place(_PLACES[kind])
+                pieces.append(text)
+                self._size += len(text)
+                shown = self._without_half(text, pieces) if self._halved else text
+                if shown:
+                    deltas.append(_MAKE[kind](shown, place))
 
     def _without_half(self, text: str, pieces: list[str]) -> str:
         """Keep half a character back until its other half arrives."""
