@@ -84,7 +84,7 @@ async def test_h13_a_wait_is_announced(meet):
     assert (retrying.wait, retrying.attempt) == (met.time.slept[0], 2)
 
 
-@pytest.mark.parametrize("scenario", ["H03", "H04", "H06"])
+@pytest.mark.parametrize("scenario", ["H03", "H04"])
 async def test_h03_every_attempt_is_recorded_as_one_that_may_be_billed(scenario, peer, transport):
     met = Meeting(peer, peer.base_url(scenario, times=2), transport)
     ledger = MemoryLedger()

@@ -308,7 +308,7 @@ async def test_m24_calls_come_first_and_the_answer_beside_them_is_asked_for_agai
         ran.append(seats)
         return "booked"
 
-    result = await run(agent("M24-both", [book], output=Booking), door)
+    result = await run(agent("M24", [book], output=Booking), door)
 
     assert (result.output, ran) == (Booking(seats=1, name="x"), [1])
 

@@ -168,15 +168,13 @@ _add_usage("E15-text", {"input_tokens": "many", "output_tokens": [], "total_toke
 
 
 @scenario("E16", "times and ids of the wrong type, where they do not matter")
-def wrong_types(asked: Asked) -> list[Step]:
-    """See the sentence."""
+def _wrong_types(asked: Asked) -> list[Step]:
     item = message(id=17)
     return [answer(asked, response(item, created_at="yesterday", model=5, parallel_tool_calls="x"))]
 
 
 @scenario("E16-id", "the response's id is a number")
-def wrong_id(asked: Asked) -> list[Step]:
-    """See the sentence."""
+def _wrong_id(asked: Asked) -> list[Step]:
     return [answer(asked, response(message(), id=17))]
 
 
@@ -211,8 +209,7 @@ def _call_events(items: list[JSON], pieces: list[list[str]]) -> list[JSON]:
 
 
 @scenario("E07", "deltas of arguments cut inside escapes and surrogate pairs")
-def cut_escapes(asked: Asked) -> list[Step]:
-    """See the sentence."""
+def _cut_escapes(asked: Asked) -> list[Step]:
     if asked.outputs or not asked.streams:
         return [answer(asked, response(message()))]
     name, values = _first_tool(asked)
@@ -229,8 +226,7 @@ def cut_escapes(asked: Asked) -> list[Step]:
 
 
 @scenario("E08", "32 calls whose deltas come in turns")
-def interleaved(asked: Asked) -> list[Step]:
-    """See the sentence."""
+def _interleaved(asked: Asked) -> list[Step]:
     if asked.outputs or not asked.streams:
         return [answer(asked, response(message()))]
     name, values = _first_tool(asked)
@@ -241,8 +237,7 @@ def interleaved(asked: Asked) -> list[Step]:
 
 
 @scenario("E10", "an item, a field and a part that nobody knows, and a call beside them")
-def unknown_items(asked: Asked) -> list[Step]:
-    """See the sentence."""
+def _unknown_items(asked: Asked) -> list[Step]:
     if asked.outputs:
         return [answer(asked, response(message()))]
     name, values = _first_tool(asked)

@@ -64,39 +64,35 @@ _add_redirect("H37-302", 302, away=False)
 _add_redirect("H38", 307, away=False)
 
 
-def _add_tls(name: str, says: str) -> None:
+def _add_good(name: str, says: str) -> None:
     @scenario(name, says)
     def _(asked: Asked) -> list[Step]:
         return [good(asked)]
 
 
-_add_tls("H40", "answers well; give `faults(tls=...)` a certificate that cannot be trusted")
-_add_tls("H41", "answers well; it should never be asked through a proxy that was not named")
-_add_tls("H45", "answers well; ask it by a name with an address where nobody listens")
-_add_tls("H46", "answers well; ask it again after a fork")
+_add_good("H40", "answers well; give `faults(tls=...)` a certificate that cannot be trusted")
+_add_good("H41", "answers well; it should never be asked through a proxy that was not named")
+_add_good("H45", "answers well; ask it by a name with an address where nobody listens")
+_add_good("H46", "answers well; ask it again after a fork")
 
 
 @scenario("H39", "307 from https to http")
-def downgrade(asked: Asked) -> list[Step]:
-    """See the sentence."""
+def _downgrade(asked: Asked) -> list[Step]:
     return [reply(307, b"", f"location: http://{asked.headers.get('host', 'x')}/v1/responses")]
 
 
 @scenario("H42", "a connection is reset at its second request")
-def stale(asked: Asked) -> list[Step]:
-    """See the sentence."""
+def _stale(asked: Asked) -> list[Step]:
     return [good(asked)] if asked.nth == 1 else [RESET]
 
 
 @scenario("H43", "every twentieth request is reset")
-def lossy(asked: Asked) -> list[Step]:
-    """See the sentence."""
+def _lossy(asked: Asked) -> list[Step]:
     return [RESET] if asked.count % 20 == 0 else [good(asked)]
 
 
 @scenario("H44", "HTTP/1.0, without a length; the end of the connection is the end of the answer")
-def old(asked: Asked) -> list[Step]:
-    """See the sentence."""
+def _old(asked: Asked) -> list[Step]:
     whole = good(asked)
     kind = "text/event-stream" if asked.streams else "application/json"
     body = whole.partition(b"\r\n\r\n")[2]

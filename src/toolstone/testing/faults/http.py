@@ -58,69 +58,59 @@ def _refusal(status: int, *headers: str, code: str = "") -> bytes:
 
 
 @scenario("H01", "nobody listens: ask for its base URL, which has a port of its own")
-def refused(_asked: Asked) -> list[Step]:
-    """Only who comes to the wrong port sees this."""
+def _refused(_asked: Asked) -> list[Step]:
+    # only who comes to the wrong port sees this
     return [CLOSE]
 
 
 @scenario("H02", "reset before anything of the request is read", unread=True)
-def reset_unread(_asked: Asked) -> list[Step]:
-    """See the sentence."""
+def _reset_unread(_asked: Asked) -> list[Step]:
     return [RESET]
 
 
 @scenario("H03", "reset after the request, before headers")
-def reset_before_headers(_asked: Asked) -> list[Step]:
-    """See the sentence."""
+def _reset_before_headers(_asked: Asked) -> list[Step]:
     return [RESET]
 
 
 @scenario("H04", "reset after headers, before the body")
-def reset_before_body(asked: Asked) -> list[Step]:
-    """See the sentence."""
+def _reset_before_body(asked: Asked) -> list[Step]:
     begun = head() if asked.streams else reply(200, b"x" * 99, _JSON)[:-99]
     return [begun, RESET]
 
 
 @scenario("H05", "reset in a stream before anything is said")
-def reset_before_events(_asked: Asked) -> list[Step]:
-    """See the sentence."""
+def _reset_before_events(_asked: Asked) -> list[Step]:
     return [head(), chunk(b": hello\n\n" + _HALF[:40]), RESET]
 
 
 @scenario("H06", "reset in a stream after half of the answer")
-def reset_after_events(_asked: Asked) -> list[Step]:
-    """See the sentence."""
+def _reset_after_events(_asked: Asked) -> list[Step]:
     return [head(), chunk(_HALF), Gate(), RESET]
 
 
 @scenario("H07", "a stream ends in order, without its terminal event")
-def no_terminal(_asked: Asked) -> list[Step]:
-    """See the sentence."""
+def _no_terminal(_asked: Asked) -> list[Step]:
     return [stream(_HALF)]
 
 
 @scenario("H08", "a stream ends in order, within an event")
-def half_event(_asked: Asked) -> list[Step]:
-    """See the sentence."""
+def _half_event(_asked: Asked) -> list[Step]:
     return [stream(_HALF + frame(_EVENTS[len(_EVENTS) // 2])[:-20])]
 
 
 @scenario("H09", "the terminal event comes, the connection stays open")
-def left_open(_asked: Asked) -> list[Step]:
-    """See the sentence."""
+def _left_open(_asked: Asked) -> list[Step]:
     return [head(), chunk(encode(_EVENTS)), HANG]
 
 
 @scenario("H10", "nothing after the headers")
-def silence(_asked: Asked) -> list[Step]:
-    """See the sentence."""
+def _silence(_asked: Asked) -> list[Step]:
     return [head(), HANG]
 
 
 @scenario("H11", "one byte a second, for ever")
-def dribble(asked: Asked) -> Iterator[Step]:
-    """See the sentence."""
+def _dribble(asked: Asked) -> Iterator[Step]:
     yield head() if asked.streams else reply(200, b"", _JSON).replace(b"h: 0", b"h: 999999999")
     while True:
         yield Pause(1)
@@ -128,8 +118,7 @@ def dribble(asked: Asked) -> Iterator[Step]:
 
 
 @scenario("H12", "a comment a second, for ever")
-def comments(_asked: Asked) -> Iterator[Step]:
-    """See the sentence."""
+def _comments(_asked: Asked) -> Iterator[Step]:
     yield head()
     while True:
         yield Pause(1)
@@ -185,22 +174,19 @@ _add_statuses()
 
 
 @scenario("H19-page", "404 with a web page")
-def page_404(_asked: Asked) -> list[Step]:
-    """See the sentence."""
+def _page_404(_asked: Asked) -> list[Step]:
     page = b"<html><script>let x = 1</script><h1>That is not on this server</h1></html>"
     return _whole(404, page, "content-type: text/html")
 
 
 @scenario("H21", "500 whose body breaks off")
-def cut_error(_asked: Asked) -> list[Step]:
-    """See the sentence."""
+def _cut_error(_asked: Asked) -> list[Step]:
     whole = _refusal(500)
     return [whole[:-40], CLOSE]
 
 
 @scenario("H22", "500 with a body of 1 GB")
-def huge_error(_asked: Asked) -> Iterator[Step]:
-    """See the sentence."""
+def _huge_error(_asked: Asked) -> Iterator[Step]:
     size = 1 << 30
     yield reply(500, b"", "content-type: text/plain").replace(b"h: 0", b"h: %d" % size)
     for _ in range(size // len(_BLOCK)):
@@ -211,20 +197,17 @@ def huge_error(_asked: Asked) -> Iterator[Step]:
 
 
 @scenario("H23", "200 with a web page")
-def page_200(_asked: Asked) -> list[Step]:
-    """See the sentence."""
+def _page_200(_asked: Asked) -> list[Step]:
     return _whole(200, b"<html><b>Please sign in</b></html>", "content-type: text/html")
 
 
 @scenario("H24", "plain JSON, also where a stream was asked for")
-def json_for_stream(_asked: Asked) -> list[Step]:
-    """See the sentence."""
+def _json_for_stream(_asked: Asked) -> list[Step]:
     return [reply_json(200, response(message()))]
 
 
 @scenario("H24-half", "JSON that is no response")
-def not_a_response(_asked: Asked) -> list[Step]:
-    """See the sentence."""
+def _not_a_response(_asked: Asked) -> list[Step]:
     return [reply_json(200, {"half": 1})]
 
 
@@ -252,26 +235,22 @@ _add_kinds()
 
 
 @scenario("H26-204", "204")
-def no_content(_asked: Asked) -> list[Step]:
-    """See the sentence."""
+def _no_content(_asked: Asked) -> list[Step]:
     return [b"HTTP/1.1 204 X\r\n\r\n"]
 
 
 @scenario("H26-empty", "200 with nothing in it")
-def nothing(asked: Asked) -> list[Step]:
-    """See the sentence."""
+def _nothing(asked: Asked) -> list[Step]:
     return _whole(200, b"", "content-type: text/event-stream" if asked.streams else _JSON)
 
 
 @scenario("H27", "a JSON body shorter than its content-length")
-def cut_json(_asked: Asked) -> list[Step]:
-    """See the sentence."""
+def _cut_json(_asked: Asked) -> list[Step]:
     return [reply_json(200, response(message()))[:-20], CLOSE]
 
 
 @scenario("H28", "a JSON body that is not UTF-8")
-def not_utf8(_asked: Asked) -> list[Step]:
-    """See the sentence."""
+def _not_utf8(_asked: Asked) -> list[Step]:
     body = data(response(message())).replace(TEXT.encode(), b"caf\xe9 \xff")
     return _whole(200, body, _JSON)
 
@@ -291,8 +270,7 @@ _add_encodings()
 
 
 @scenario("H30", "a gzip bomb, 1:1000")
-def bomb(_asked: Asked) -> Iterator[Step]:
-    """See the sentence."""
+def _bomb(_asked: Asked) -> Iterator[Step]:
     zipper = zlib.compressobj(9, zlib.DEFLATED, 31)
     begun = zipper.compress(b'{"pad": "') + zipper.flush(zlib.Z_FULL_FLUSH)
     raw = zlib.compressobj(9, zlib.DEFLATED, -15)
@@ -334,8 +312,7 @@ _add_zipped()
 
 
 @scenario("H32", "one body of 100 MB")
-def huge_body(_asked: Asked) -> Iterator[Step]:
-    """See the sentence."""
+def _huge_body(_asked: Asked) -> Iterator[Step]:
     size = 100 << 20
     yield reply(200, b"", _JSON).replace(b"h: 0", b"h: %d" % size)
     yield b'{"pad": "'

@@ -70,9 +70,8 @@ _named(
 _named("M03-space", "a name with a space behind it", lambda known: f"{known} ")
 
 
-@scenario("M02", "the last tool that was ever offered is called, though it no longer is")
-def not_offered(asked: Asked) -> list[Step]:
-    """The first request learns the names; later ones call the last of them."""
+@scenario("M02", "a tool named `hidden` is called, offered or not")
+def _not_offered(asked: Asked) -> list[Step]:
     if asked.outputs:
         return _said(asked, message("Done."))
     return _said(asked, call("hidden", "{}"))
@@ -191,8 +190,7 @@ _calls("M19", "two calls of one tool", lambda n: f"call_{n}", 2)
 
 
 @scenario("M16", "the same call_id in every response, three times")
-def same_id(asked: Asked) -> list[Step]:
-    """See the sentence."""
+def _same_id(asked: Asked) -> list[Step]:
     known, values = _tool(asked)
     number = len(asked.outputs)
     first = next(iter(values), "a")
@@ -202,23 +200,20 @@ def same_id(asked: Asked) -> list[Step]:
 
 
 @scenario("M25", "the same call again and again")
-def stuck(asked: Asked) -> list[Step]:
-    """See the sentence."""
+def _stuck(asked: Asked) -> list[Step]:
     known, values = _tool(asked)
     return _said(asked, call(known, json.dumps(values)))
 
 
 @scenario("M25-cycle", "two calls in turns, again and again")
-def cycling(asked: Asked) -> list[Step]:
-    """See the sentence."""
+def _cycling(asked: Asked) -> list[Step]:
     known, values = _tool(asked)
     first = next(iter(values), "a")
     return _said(asked, call(known, json.dumps({**values, first: len(asked.outputs) % 2})))
 
 
 @scenario("M26", "another call, for ever")
-def endless(asked: Asked) -> list[Step]:
-    """See the sentence."""
+def _endless(asked: Asked) -> list[Step]:
     known, values = _tool(asked)
     first = next(iter(values), "a")
     return _said(asked, call(known, json.dumps({**values, first: len(asked.outputs)})))
@@ -234,8 +229,7 @@ def _ending(name: str, says: str, *items: JSON, **fields: Any) -> None:
 
 
 @scenario("M20", "cut off within a call")
-def cut(asked: Asked) -> list[Step]:
-    """See the sentence."""
+def _cut(asked: Asked) -> list[Step]:
     known, values = _tool(asked)
     half = call(known, json.dumps(values)[:-3], status="incomplete")
     details = {"reason": "max_output_tokens"}
@@ -281,8 +275,7 @@ _once(
 
 
 @scenario("M30", "previous_response_id is not known here")
-def forgotten(asked: Asked) -> list[Step]:
-    """See the sentence."""
+def _forgotten(asked: Asked) -> list[Step]:
     if "previous_response_id" in asked.json:
         error = {"message": "no such response", "code": "previous_response_not_found"}
         return [reply_json(400, {"error": error})]
@@ -310,7 +303,6 @@ def _negative(value: Any) -> str:
     return json.dumps(changed)
 
 
-_formed("M24", "an answer; see M24-both", json.dumps)
 _formed("M27-broken", "structured output that is no JSON", lambda v: json.dumps(v)[:-1])
 _formed("M27-shape", "structured output of another shape", lambda _: '{"another": "shape"}')
 _formed("M27-prose", "structured output in prose", lambda v: f"Here you are: {json.dumps(v)}. Bye!")
@@ -328,9 +320,8 @@ _formed(
 )
 
 
-@scenario("M24-both", "a call and structured output in one response")
-def both(asked: Asked) -> list[Step]:
-    """See the sentence."""
+@scenario("M24", "a call and structured output in one response")
+def _both(asked: Asked) -> list[Step]:
     value = message(json.dumps(fill(asked.schema)))
     if asked.outputs:
         return _said(asked, value)

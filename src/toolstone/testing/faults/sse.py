@@ -37,8 +37,7 @@ def _add(name: str, says: str, body: bytes) -> None:
 
 
 @scenario("S02", "every byte in a chunk of its own")
-def bytewise(_asked: Asked) -> Iterator[Step]:
-    """See the sentence."""
+def _bytewise(_asked: Asked) -> Iterator[Step]:
     body = b"\xef\xbb\xbf" + encode(_EVENTS).replace(b"\n", b"\r\n")
     yield head()
     for n in range(len(body)):
@@ -105,8 +104,7 @@ _add(
 
 
 @scenario("S10", "an event without an end")
-def endless(_asked: Asked) -> Iterator[Step]:
-    """See the sentence."""
+def _endless(_asked: Asked) -> Iterator[Step]:
     block = chunk(b"x" * 65_536)
     yield head()
     yield chunk(b"event: response.output_text.delta\ndata: ")
@@ -116,8 +114,7 @@ def endless(_asked: Asked) -> Iterator[Step]:
 
 
 @scenario("S11", "1,000,000 comments before the answer")
-def many_comments(_asked: Asked) -> Iterator[Step]:
-    """See the sentence."""
+def _many_comments(_asked: Asked) -> Iterator[Step]:
     thousand = chunk(b":\n\n" * 1000)
     yield head()
     for _ in range(_MILLION // 1000):

@@ -53,7 +53,7 @@ class Pause:
 class Gate:
     """Wait until somebody calls `Faults.release`, or the bound is over."""
 
-    seconds: float = 0.25
+    seconds: float = 1.0
 
 
 Step = bytes | Act | Pause | Gate
