@@ -15,6 +15,7 @@ import asyncio
 import contextlib
 import datetime as dt
 import json
+import signal
 import sys
 import time
 from dataclasses import asdict, dataclass
@@ -44,6 +45,7 @@ class Cell:
 def main() -> int:
     """Start what is there, ask, print."""
     options = _options()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # else the servers would stay
     with contextlib.ExitStack() as stack:
         served = _start(options, stack)
         columns = [Column(one, api) for one in served for api in ("responses", "chat")]

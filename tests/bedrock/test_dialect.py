@@ -1,5 +1,6 @@
 """The table: of the form, whole, and overridable."""
 
+import dataclasses
 import subprocess
 import sys
 import tomllib
@@ -10,8 +11,9 @@ import pytest
 import toolstone.bedrock.dialect
 from toolstone.bedrock import Dialect
 from toolstone.bedrock.dialect import Family
-from toolstone.bedrock.dialect_schema import check
+from toolstone.bedrock.dialect_schema import _Spoken, check
 from toolstone.errors import AuthError, ConfigError
+from toolstone.ports import Profile
 from toolstone.responses.failures import TABLE, failure, read_error
 
 FILE = Path(toolstone.bedrock.dialect.__file__).with_name("dialect.toml")
@@ -340,6 +342,11 @@ def test_a_profile_is_that_of_the_protocol_asked_for():
     assert (said.hides_cuts, said.schema_field) == (True, "response_format")
     assert not DIALECT.profile("llama.cpp").hides_cuts
     assert DIALECT.profile("openai").resumes and DIALECT.profile("local").resumes
+
+
+def test_every_field_of_a_profile_can_stand_in_the_table():
+    fields = {field.name for field in dataclasses.fields(Profile)} - {"name"}
+    assert set(_Spoken.model_fields) == fields
 
 
 def test_what_a_server_cannot_do_is_its_own_and_that_of_its_like():
