@@ -24,12 +24,9 @@ from toolstone.local.brains.hearing import Hearing
 from toolstone.local.brains.relay import Relay
 from toolstone.local.brains.retold import response_json, retell_end
 from toolstone.ports import Emit, Model, Request, Response
-from toolstone.responses.capabilities import check_request
 from toolstone.responses.client import Responses
 from toolstone.responses.exchange import nobody
 from toolstone.responses.failures import read_error, sanitised
-from toolstone.responses.quirks import fitted, honest
-from toolstone.responses.render import Renderer
 
 __all__ = ["Proxy"]
 
@@ -103,11 +100,8 @@ class Proxy:
 
 async def _heard(model: Responses, request: Request) -> AsyncGenerator[Piece]:
     """Tell what another Responses endpoint says, event by event."""
-    if model.profile.unsupported:
-        check_request(request, model.profile)
-    said = Renderer(model.model, model.profile).render(fitted(request, model.profile))
     hearing = Hearing()
-    async with model.stream(json.loads(said)) as events:
+    async with model.stream(request) as events:
         try:
             async for event in events:
                 for piece in hearing.take(event):
@@ -115,7 +109,6 @@ async def _heard(model: Responses, request: Request) -> AsyncGenerator[Piece]:
             response = await events.response()
         except StatusError as error:
             response = _failed(error)
-    response = honest(response, request, model.profile)
     for piece in hearing.finish(response_json(response)):
         yield piece
 
