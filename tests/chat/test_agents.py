@@ -3,12 +3,23 @@
 import threading
 
 import pytest
+import toolstone_chat_data as wire
+import toolstone_peer as peer
 from pydantic import BaseModel
 
-from toolstone import Agent, FailedError, RefusedError, Settings, TruncatedError, Unsupported
+from toolstone import (
+    Agent,
+    DroppedError,
+    FailedError,
+    RefusedError,
+    Settings,
+    TruncatedError,
+    Unsupported,
+)
 from toolstone.chat import ChatCompletions
 from toolstone.local import Script, call, empty, error, incomplete, refusal, serve
 from toolstone.ports import Profile
+from toolstone.wire import Retry
 
 
 class Report(BaseModel):
@@ -156,3 +167,27 @@ async def test_what_the_protocol_cannot_say_is_refused_before_it_is_sent():
         agent = Agent(url(endpoint), settings=Settings(state="server"))
         with pytest.raises(Unsupported, match="history is sent whole"):
             await agent.run("go")
+
+
+@pytest.mark.parametrize(
+    ("finish", "raised", "said"),
+    [
+        (None, DroppedError, "finish_reason"),
+        ("meditating", FailedError, "meditating"),
+        ("tool_calls", FailedError, "there is no call"),
+        ("error", FailedError, "broke off"),
+        ("content_filter", RefusedError, "content_filter"),
+    ],
+)
+async def test_an_end_that_is_none_is_no_answer(finish, raised, said):
+    answer = peer.json_reply(wire.completion(finish, content="It is"))
+    async with peer.Peer(answer) as there:
+        retry = Retry(sleep=no_sleep)
+        model = ChatCompletions(base_url=there.url, model="m", retry=retry)
+        with pytest.raises(raised, match=said) as caught:
+            await Agent(model).run("go")
+    assert caught.value.result.output is None
+
+
+async def no_sleep(_):
+    pass

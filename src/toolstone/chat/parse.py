@@ -136,7 +136,9 @@ def read_completion(
     """
     choice: JSON = raw["choices"][0]
     finish = _word(choice.get("finish_reason"))
-    status, reason = _ENDS.get(finish.lower(), (sanitised(finish)[:80] or "in_progress", None))
+    word = sanitised(finish)[:80]
+    known = _ENDS.get(finish.lower())
+    status, reason = known or (word or "in_progress", None)
     ident = _word(raw.get("id"))
     items = read_message(
         choice["message"],
@@ -152,6 +154,7 @@ def read_completion(
         read_usage(raw.get("usage")),
         _word(raw.get("model")),
         reason,
+        None if known or not word else {"code": word, "message": "an unknown finish_reason"},
         service_tier=_word(raw.get("service_tier")) or None,
         sent=sent,
         received=received,
