@@ -164,7 +164,7 @@ def test_a_recording_begins_anew(path, anywhere):
 def test_replaying_needs_no_key_and_recording_does(path, anywhere):
     path.parent.mkdir()
     path.write_bytes(b"")
-    assert Cassette(path, "openai/gpt-5.6").model == "openai/gpt-5.6"
+    assert Cassette(path, "openai/gpt-5.6").name == "openai/gpt-5.6"
     with pytest.raises(ConfigError, match="OPENAI_API_KEY"):
         Cassette(path, "openai/gpt-5.6", record=True)
     with pytest.raises(DefinitionError, match="not understood"):

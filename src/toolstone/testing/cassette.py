@@ -40,6 +40,7 @@ class Cassette:
         record: Ask and write the file anew; if not given, when `TOOLSTONE_RECORD` is `1`.
 
     Attributes:
+        name: What the model is called; the key of a price table.
         profile: What the model can do; the same in both modes.
 
     Raises:
@@ -53,14 +54,14 @@ class Cassette:
     def __init__(self, path: str | Path, model: Model | str, *, record: bool | None = None) -> None:
         self.path = Path(path)
         self.recording = os.environ.get(RECORD) == "1" if record is None else record
-        self.model = model if isinstance(model, str) else str(getattr(model, "model", ""))
+        self.name = model if isinstance(model, str) else str(getattr(model, "name", ""))
         self._model = model
         self._recorder: Recorder | None = None
         if isinstance(model, str):
             check_model_string(model)
         self._tape = None if self.recording else self._load()
         self.profile = self._profile()
-        self._renderer = Renderer(self.model, self.profile)
+        self._renderer = Renderer(self.name or str(getattr(model, "model", "")), self.profile)
 
     def __repr__(self) -> str:
         doing = "recording" if self.recording else f"{self.left} exchanges left"
