@@ -159,8 +159,12 @@ async def test_time_in_which_the_reader_holds_the_run_back_is_not_the_runs(monke
     monkeypatch.setattr(limits, "STREAM_BACKLOG", 1)
     clock = [0.0]
     monkeypatch.setattr("toolstone.runs.stream.time.monotonic", lambda: clock[0])
-    turns = [call("add", a=1, b=1), "done"]
-    async with Agent(Scripted(*turns), tools=[add], budget=Budget(seconds=10)).stream("go") as s:
+
+    async def look() -> int:  # no thread: nothing of the run takes time of its own
+        return 2
+
+    turns = [call("look"), "done"]
+    async with Agent(Scripted(*turns), tools=[look], budget=Budget(seconds=10)).stream("go") as s:
         events = []
         async for event in s.events():
             events.append(event)
