@@ -105,7 +105,8 @@ TABLE: Final[tuple[Row, ...]] = (
         StatusError,
         retryable=False,
         words=_words("context_length_exceeded exceed_context_size_error"),
-        hint="Send less: a shorter history, fewer tools, or truncation='auto'",
+        hint="Send less: a shorter history, as with Agent(view=LastTurns(...) or Summary(...)), "
+        "fewer tools, or truncation='auto'",
         means="context",
     ),
     Row(
