@@ -346,9 +346,12 @@ def test_one_function_is_chosen_by_its_name(choice):
     assert len(body["tools"]) == 2
 
 
-def test_a_server_that_ignores_names_is_offered_that_tool_alone():
+@pytest.mark.parametrize(
+    "choice", ["weather", {"type": "function", "function": {"name": "weather"}}]
+)
+def test_a_server_that_ignores_names_is_offered_that_tool_alone(choice):
     deaf = Profile(name="llama.cpp", ignores=frozenset({"tool_choice"}))
-    body = body_of(tools=(WEATHER, SEARCH), tool_choice="weather", profile=deaf)
+    body = body_of(tools=(WEATHER, SEARCH), tool_choice=choice, profile=deaf)
     assert body["tool_choice"] == "required"
     assert [tool["function"]["name"] for tool in body["tools"]] == ["weather"]
 

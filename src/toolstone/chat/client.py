@@ -13,7 +13,7 @@ from toolstone.chat.render import Renderer
 from toolstone.chat.stream import Assembler
 from toolstone.errors import InputError
 from toolstone.responses.exchange import Exchange, nobody
-from toolstone.responses.quirks import fitted, honest
+from toolstone.responses.quirks import honest
 from toolstone.responses.service import Service
 
 if TYPE_CHECKING:
@@ -67,7 +67,6 @@ class ChatCompletions(Service):
             Unsupported: The protocol or the server cannot do this; nothing was sent.
             InputError: The request cannot be said in JSON; nothing was sent.
         """
-        request = fitted(request, self.profile)
         body, notes = self._renderer.render(request)
         response = await self._send(body, emit, streamed=request.stream)
         if self.profile.hides_cuts:

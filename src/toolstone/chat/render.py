@@ -14,6 +14,7 @@ from toolstone.chat.bounds import LOGPROBS, check_bounds
 from toolstone.chat.content import write
 from toolstone.chat.history import Scribe
 from toolstone.errors import InputError, Unsupported
+from toolstone.responses.quirks import fitted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -64,6 +65,7 @@ class Renderer:
             InputError: Something in it cannot be said in JSON.
         """
         check_bounds(request, self._profile)
+        request = fitted(request, self._profile)
         choice, names = self._choice(request)
         fields = self._fields(request, request.settings)
         if choice is not None and (request.tools or choice not in ("auto", "none")):
@@ -132,8 +134,6 @@ class Renderer:
                 "sent. Name a function"
             )
         name = choice.get("name") or choice.get(kind, {}).get("name")
-        if "tool_choice" in self._profile.ignores:
-            return "required", _offered([name], request.tools)
         return {"type": kind, kind: {"name": name}}, None
 
     def _allowed(

@@ -78,4 +78,6 @@ def _named(choice: str | Mapping[str, Any]) -> tuple[frozenset[str] | None, str 
         tools = choice.get("tools") or ()
         named = frozenset(str(tool.get("name")) for tool in tools if isinstance(tool, dict))
         return named, "required" if choice.get("mode") == "required" else None
-    return frozenset({str(choice.get("name"))}), "required"
+    inner = choice.get(str(choice.get("type")))  # as Chat Completions nest it
+    name = inner.get("name") if isinstance(inner, dict) else choice.get("name")
+    return frozenset({str(name)}), "required"
