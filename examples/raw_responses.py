@@ -59,7 +59,8 @@ async def main(base_url: str) -> None:
         await look_around(model)
 
 
-TURNS = [call("weather", city="Paris"), "It is 21.5 degrees.", "It still is."]
-
-with serve(Script(TURNS, by="sequence")) as endpoint:
+script = Script(
+    [call("weather", city="Paris"), "It is 21.5 degrees.", "It still is."], by="sequence"
+)
+with serve(script) as endpoint:
     asyncio.run(main(endpoint.base_url))
