@@ -4,8 +4,15 @@ import httpx
 import pytest
 
 from toolstone import Agent, Responses, Settings, user
-from toolstone.errors import ConfigError, DefinitionError, RateLimitError, StatusError, UsageError
-from toolstone.events import RefusalDelta, TextDelta
+from toolstone.errors import (
+    ConfigError,
+    DefinitionError,
+    RateLimitError,
+    ServerError,
+    StatusError,
+    UsageError,
+)
+from toolstone.events import ArgumentsDelta, ReasoningDelta, RefusalDelta, TextDelta
 from toolstone.items import parse_item
 from toolstone.local import Script, error, failed, serve
 from toolstone.local.brains.recorded import Recording, Replay
@@ -139,6 +146,41 @@ async def test_what_the_service_refused_is_refused_again(path, anywhere, streame
         assert (is_now.status, is_now.code) == (was.status, was.code)
         assert is_now.retryable == was.retryable
     assert broken.value.partial.text == "half"
+
+
+async def test_an_error_that_is_no_json_is_kept_as_one_clean_line(path, anywhere):
+    page = error(502, body=b"<html><h1>Bad gateway</h1>token sk-secret-0123456789</html>")
+    with serve(Script([page], by="sequence")) as endpoint:
+        live = Responses(base_url=endpoint.base_url, model="m", retry=Retry(attempts=1))
+        with pytest.raises(ServerError):
+            await ask(Cassette(path, live, record=True))
+        await live.aclose()
+    with pytest.raises(ServerError, match=r"502.*Bad gateway"):
+        await ask(Cassette(path, live))
+    assert "secret" not in path.read_text()
+
+
+async def test_a_model_string_is_resolved_only_to_be_recorded(path, anywhere):
+    with serve(Script(["hello"])) as endpoint:
+        model = f"responses+{endpoint.base_url}#m"
+        assert (await ask(Cassette(path, model, record=True)))[0].text == "hello"
+    assert (await ask(Cassette(path, model)))[0].text == "hello"
+
+
+async def test_thoughts_and_calls_are_replayed_in_deltas_too(path, anywhere):
+    thought = {
+        "type": "reasoning",
+        "summary": [{"type": "summary_text", "text": "So."}],
+        "content": [{"type": "reasoning_text", "text": "hm"}],
+    }
+    turn = [thought, call("f", a=1)]
+    await ask(Cassette(path, Scripted(turn), record=True))
+    _, deltas = await ask(Cassette(path, Scripted()), stream=True)
+    assert deltas == [
+        ReasoningDelta("So.", 0, summary=True),
+        ReasoningDelta("hm", 0),
+        ArgumentsDelta('{"a":1}', 1, "f"),
+    ]
 
 
 async def test_no_answer_at_all_is_not_recorded(path, anywhere):

@@ -19,19 +19,21 @@ from toolstone.errors import (
     TransportError,
     Unsupported,
 )
-from toolstone.events import ArgumentsDelta, ReasoningDelta, Retrying, TextDelta
+from toolstone.events import ArgumentsDelta, ReasoningDelta, RefusalDelta, Retrying, TextDelta
 from toolstone.items import parse_item
 from toolstone.local import Function, Script, call, error, failed, incomplete, serve, thought
 from toolstone.local.brain import (
     Arguments,
     Call,
     Choice,
+    Decline,
     End,
     Item,
     Message,
     Reasoning,
     RefusalError,
     Settle,
+    Summary,
     Text,
     Thought,
     Turn,
@@ -286,6 +288,18 @@ async def test_a_model_that_cannot_count_is_guessed_for_and_closing_is_its_own_a
     await proxy.close()
 
 
+async def test_a_refusal_is_told_while_it_arrives_and_a_summary_is_no_raw_thought():
+    part = {"type": "summary_text", "text": "So."}
+    thinking = {"type": "reasoning", "summary": [part, {"type": "odd"}]}
+    declined = {**NAMELESS, "content": [{"type": "refusal", "refusal": "no"}]}
+    told = await streamed(
+        [ReasoningDelta("So.", 0, summary=True)],
+        [RefusalDelta("no", 1)],
+        end=answered(thinking, declined),
+    )
+    assert told[:5] == [Reasoning(), Summary("So."), Message(), Decline("no"), Settle(declined)]
+
+
 # --- over HTTP, both sides real
 
 
@@ -435,6 +449,24 @@ def test_the_history_stays_here_and_is_sent_whole():
     assert asked.body["store"] is False
     assert "previous_response_id" not in asked.body
     assert [item["type"] for item in asked.items] == ["message"] * 3
+
+
+def test_tokens_are_counted_by_the_other_side():
+    class Counted(Script):
+        async def count(self, turn):
+            return 700 + len(turn.items)
+
+    with behind(Counted(["hi"])) as endpoint:
+        url = f"{endpoint.base_url}/responses/input_tokens"
+        near = httpx.post(url, json={"model": "any", "input": "hi", "instructions": "be brief"})
+    assert near.json()["input_tokens"] == 701
+
+
+async def test_a_count_that_fails_there_is_an_error_here():
+    nowhere = Responses(base_url="http://127.0.0.1:9/v1", model="m", retry=Retry(attempts=1))
+    with pytest.raises(RefusalError) as refused:
+        await Proxy(nowhere).count(turn())
+    assert refused.value.status == 502
 
 
 def test_nobody_there_is_a_502():

@@ -72,6 +72,13 @@ def test_where_they_differ_is_said_without_a_word_of_anybody():
     assert told({"input": [USER]}, {"input": [parts]}) == ["input[0].content: list, recorded str"]
 
 
+def test_an_input_that_is_no_list_of_items_is_compared_as_it_is():
+    assert told({"input": ["odd"]}, {"input": ["odd", 3]}) == ["input: 2 of them, recorded 1"]
+    assert told({"input": [["odd"]]}, {"input": [{"role": "user"}]}) == [
+        "input[0]: dict, recorded list"
+    ]
+
+
 def test_settings_and_schemas_are_quoted():
     one = {"temperature": 0.5, "tools": [{"name": "f", "description": "d" * 99}], "top_p": 1}
     two = {"temperature": 0, "tools": [{"name": "g", "description": {}}], "truncation": "auto"}

@@ -73,6 +73,11 @@ def test_files_become_digests_and_links_lose_what_may_be_a_key():
     assert keep_request({"input": [item]})["input"][0]["content"] == kept
 
 
+def test_what_is_no_tool_and_no_text_is_kept_as_it_is():
+    odd = {"tools": ["odd", 3], "input": [{"type": "vendor:thing", "deep": [1, None, True]}]}
+    assert keep_request(odd) == odd
+
+
 def test_another_file_has_another_digest():
     def kept(data):
         return keep_request({"input": [{"type": "input_file", "file_data": data}]})
