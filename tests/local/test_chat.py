@@ -164,6 +164,22 @@ def test_the_stream_helper_follows_calls_and_text(client):
     assert final.parsed == Report(city="Paris", temp_c=14.5)
 
 
+async def test_the_async_client_streams_and_parses():
+    script = Script(["Warm.", {"city": "Paris", "temp_c": 14.5}], by="sequence")
+    with serve(script) as endpoint:
+        async with openai.AsyncOpenAI(base_url=endpoint.base_url, api_key="none") as client:
+            create = client.chat.completions.create
+            said = ""
+            async for chunk in await create(model="m", messages=SAY, stream=True):
+                said += chunk.choices[0].delta.content or ""
+            parsed = await client.chat.completions.parse(
+                model="m", messages=SAY, response_format=Report
+            )
+
+    assert said == "Warm."
+    assert parsed.choices[0].message.parsed == Report(city="Paris", temp_c=14.5)
+
+
 def test_a_bad_request_is_the_sdks_own_error(client):
     with pytest.raises(openai.BadRequestError) as refused:
         client.chat.completions.create(model="m", messages=SAY, tool_choice="required")
