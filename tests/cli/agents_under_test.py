@@ -7,7 +7,17 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, Field
 
-from toolstone import Agent, Tool, Toolbox, ToolContext, ToolError, TransportError, tool
+from toolstone import (
+    Agent,
+    CustomTool,
+    ServerTool,
+    Tool,
+    Toolbox,
+    ToolContext,
+    ToolError,
+    TransportError,
+    tool,
+)
 from toolstone.testing import Scripted, call
 
 
@@ -102,3 +112,33 @@ asker = Agent(
 box = Toolbox([weather, population]).prefix("city_")
 not_an_agent = 3
 started = time.monotonic()
+
+
+def _say_what_came(request: Any) -> str:
+    return ", ".join(part["type"] for part in request.items[-1].parts)
+
+
+looking = Agent(Scripted(_say_what_came))
+
+
+def _shout(text: str) -> str:
+    return text.upper()
+
+
+searching = Agent(
+    Scripted(
+        [
+            {"type": "web_search_call", "id": "w", "status": "completed", "action": {"query": "x"}},
+            {"type": "custom_tool_call", "call_id": "c", "name": "sql", "input": "SELECT 1"},
+            {"type": "shell_call", "call_id": "d", "action": {"commands": ["ls"]}},
+        ],
+        "Done.",
+    ),
+    tools=[CustomTool("sql", _shout)],
+)
+kinds = Toolbox(
+    [
+        CustomTool("sql", _shout, description="Read.", regex="SELECT .+"),
+        ServerTool("mcp", server_label="crm", authorization="SECRET"),
+    ]
+)

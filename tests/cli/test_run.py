@@ -229,3 +229,31 @@ def test_the_version_is_said(command):
     import toolstone
 
     assert command("--version").stdout.strip() == toolstone.__version__
+
+
+def test_images_and_files_go_along_with_what_is_said(command, tmp_path):
+    (tmp_path / "a.png").write_bytes(b"\x89PNG")
+    (tmp_path / "b.txt").write_text("hi")
+    done = command(
+        "run",
+        f"{AGENTS}:looking",
+        "Look",
+        "--image",
+        "a.png",
+        "--image",
+        "a.png",
+        "--file",
+        "b.txt",
+    )
+    assert done.stdout == "input_text, input_image, input_image, input_file\n"
+    done = command("run", f"{AGENTS}:looking", "Look", "--file", "gone.txt")
+    assert (done.returncode, "gone.txt') cannot be read" in done.stderr) == (2, True)
+    done = command("run", f"{AGENTS}:looking", "--resume", "--session", "s", "--file", "b.txt")
+    assert (done.returncode, "go along with something that is said" in done.stderr) == (2, True)
+
+
+def test_what_the_service_does_itself_and_what_an_item_asks_for_are_shown(command):
+    done = command("run", f"{AGENTS}:searching", "Go")
+    assert 'web_search_call(action={"query": "x"}) by the service, completed' in done.stderr
+    assert "sql(SELECT 1) returned" in done.stderr
+    assert '0.1  shell_call(action={"commands": ["ls"]})  (deferred)' in done.stderr

@@ -11,7 +11,7 @@ def test_decorated_functions_and_the_tools_of_agents_and_toolboxes_are_listed_on
     names = [line for line in done.stdout.splitlines() if line and not line.startswith(" ")]
     assert names == [
         "pay", "sort", "score", "weather", "population", "forever", "fails",
-        "ask_a_person", "city_weather", "city_population",
+        "ask_a_person", "city_weather", "city_population", "sql", "sql", "mcp:crm",
     ]  # fmt: skip
 
 
@@ -36,6 +36,25 @@ def test_explain_says_strict_or_not_and_why(command):
     done = command("tools", f"{AGENTS}:score", "--explain")
     assert "  strict: no\n    points" in done.stdout
     assert '"minimum": 1' in done.stdout
+
+
+def test_tools_that_are_no_functions_are_shown_for_what_they_are(command):
+    done = command("tools", f"{AGENTS}:kinds")
+    assert done.stdout == (
+        "sql\n  Read.\n  free text, held to a regex grammar\n\nmcp:crm\n  run by the service\n"
+    )
+    done = command("tools", f"{AGENTS}:kinds", "--explain")
+    assert "a regular expression is held to, by the service and here" in done.stdout
+    assert '"definition": "SELECT .+"' in done.stdout
+    assert "its definition is sent as it is" in done.stdout
+    assert "SECRET" not in done.stdout
+    done = command("tools", f"{AGENTS}:kinds", "--json")
+    custom, server = [json.loads(line) for line in done.stdout.splitlines()]
+    assert (custom["kind"], server["kind"]) == ("custom", "server")
+    assert custom["definition"]["format"]["syntax"] == "regex"
+    assert server["definition"] == {
+        "type": "mcp", "server_label": "crm", "authorization": "...",
+    }  # fmt: skip
 
 
 def test_json_holds_schema_reasons_and_policy(command):

@@ -6,13 +6,18 @@ import json
 import sys
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from toolstone import __version__
 from toolstone.cli.failures import FAILED, reported
 from toolstone.errors import InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from toolstone.parts import Part
 
 __all__ = ["app", "run"]
 
@@ -35,6 +40,9 @@ AsJSON = Annotated[bool, typer.Option("--json", help="One JSON object a line, fo
 Ledger = Annotated[
     Path | None,
     typer.Option("--ledger", help="Keep sessions in this SQLite file.", dir_okay=False),
+]
+Paths = Annotated[
+    list[Path] | None, typer.Option(metavar="PATH", help="To be looked at, once for each.")
 ]
 Target = Annotated[str, typer.Argument(metavar="MODULE:AGENT", help="Or FILE.py:AGENT.")]
 
@@ -68,10 +76,12 @@ def toolstone(
 
 
 @app.command("run")
-def run_agent(
+def run_agent(  # noqa: PLR0913  each is an option
     target: Target,
     text: Annotated[str | None, typer.Argument(help="What to say; '-' reads stdin.")] = None,
     *,
+    image: Paths = None,
+    file: Paths = None,
     session: Annotated[str | None, typer.Option(help="The session's name.")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on where it stopped.")] = False,
     approve: Annotated[
@@ -91,7 +101,7 @@ def run_agent(
         said = _text(text, session, resume=resume, rulings=bool(approve or deny))
         code = run_once(
             target,
-            said,
+            _with_parts(said, image or (), file or ()),
             session=session,
             approve=approve or (),
             deny=deny or (),
@@ -100,6 +110,19 @@ def run_agent(
             debug=debug,
         )
         raise typer.Exit(code)
+
+
+def _with_parts(
+    text: str | None, images: Sequence[Path], files: Sequence[Path]
+) -> str | list[str | Part] | None:
+    """The text, and what is to be looked at beside it."""
+    if not images and not files:
+        return text
+    if text is None:
+        raise InputError("--image and --file go along with something that is said; give TEXT")
+    from toolstone.parts import File, Image  # noqa: PLC0415  for who gives one
+
+    return [text, *(Image(path=path) for path in images), *(File(path=path) for path in files)]
 
 
 def _text(text: str | None, session: str | None, *, resume: bool, rulings: bool) -> str | None:

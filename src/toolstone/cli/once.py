@@ -19,13 +19,14 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from toolstone.runs.result import Result
+    from toolstone.sessions import Input
 
 __all__ = ["run_once"]
 
 
 def run_once(
     target: str,
-    text: str | None,
+    text: Input | None,
     *,
     session: str | None,
     approve: Sequence[str],
@@ -54,7 +55,7 @@ def run_once(
         return WAITING
 
 
-def _go(talk: Talk, text: str | None, approve: Sequence[str], deny: Sequence[str]) -> Result[Any]:
+def _go(talk: Talk, text: Input | None, approve: Sequence[str], deny: Sequence[str]) -> Result[Any]:
     if text is not None:
         return talk.say(text)
     for call in approve:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from toolstone.cli.view import View
     from toolstone.ports import Ledger
     from toolstone.runs.result import Result
+    from toolstone.sessions import Input
 
 __all__ = ["Talk"]
 
@@ -75,7 +76,7 @@ class Talk:
             if isinstance(self._ledger, SQLiteLedger) and not self._borrowed:
                 self._ledger.close()
 
-    def say(self, text: str) -> Result[Any]:
+    def say(self, text: Input) -> Result[Any]:
         """Say something and go on until the run ends or waits.
 
         Raises:
