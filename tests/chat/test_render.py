@@ -290,6 +290,21 @@ def test_an_item_that_is_refused_is_refused_again():
     assert json.loads(renderer.render(Request(items[:1]))[0])["messages"] == messages(items[0])
 
 
+def test_what_was_refused_half_way_leaves_nothing_behind():
+    parts = [{"type": "output_text", "text": "half"}, {"type": "acme:thing"}]
+    odd = parse_item({"type": "message", "role": "assistant", "content": parts})
+    renderer, first = Renderer("m", bounded(CHAT_PROFILE)), user("hi")
+    with pytest.raises(Unsupported):
+        renderer.render(Request([first, odd]))
+    told = json.loads(renderer.render(Request([first, user("again")]))[0])["messages"]
+    assert told == messages(first, user("again"))
+
+
+def test_a_role_that_nobody_knows_is_refused():
+    with pytest.raises(Unsupported, match=r"item 0 .*'critic'"):
+        messages(parse_item({"type": "message", "role": "critic", "content": "boo"}))
+
+
 @pytest.mark.parametrize(
     "name", sorted(set(wire.COMPLETIONS) - {"empty", "filtered", "cut", "cut call"})
 )

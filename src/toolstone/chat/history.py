@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import threading
 from operator import is_ as _same
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, assert_never
 
 from pydantic_core import from_json
 
@@ -77,8 +77,12 @@ class Scribe:
             return b"", ()
         with self._lock:
             known = self._history(items)
-            known.extend(items[len(known.items) :])
-            return known.told(), known.noted()
+            try:
+                known.extend(items[len(known.items) :])
+                return known.told(), known.noted()
+            except BaseException:
+                del self._known[id(items[0])]  # half an item may be in it
+                raise
 
     def _history(self, items: Sequence[Item]) -> _History:
         key = id(items[0])
@@ -163,19 +167,19 @@ class _History:
         return self._profile.spelt.get("reasoning_content", "reasoning_content")
 
     def _take(self, item: Item) -> None:
-        kind = type(item)
-        if kind is Message and isinstance(item, Message):
-            self._message(item)
-        elif isinstance(item, FunctionCall):
-            self._open().calls.append(self._call(item))
-        elif isinstance(item, FunctionCallOutput) or item.type == "custom_tool_call_output":
-            content = render_text(item.raw.get("output", ""))
-            call_id = str(item.raw.get("call_id", ""))
-            self._add({"role": "tool", "tool_call_id": call_id, "content": content})
-        elif isinstance(item, Reasoning):
-            self._think(item)
-        else:
-            self._other(item)
+        match item:
+            case Message():
+                self._message(item)
+            case FunctionCall():
+                self._open().calls.append(self._call(item))
+            case FunctionCallOutput():
+                self._output(item)
+            case Reasoning():
+                self._think(item)
+            case Other():
+                self._other(item)
+            case _:
+                assert_never(item)
 
     def _message(self, item: Message) -> None:
         if item.role == "assistant":
@@ -185,9 +189,16 @@ class _History:
         if item.role == "user":
             self._add({"role": "user", "content": render_parts(content)})
             return
+        if item.role not in ("system", "developer"):
+            raise self._unsaid(f"a message of the role {item.role!r}")
         spelt = self._profile.spelt
         role = spelt.get(item.role, spelt.get("system", "system"))
         self._add({"role": role, "content": render_text(content)})
+
+    def _output(self, item: FunctionCallOutput | Other) -> None:
+        content = render_text(item.raw.get("output", ""))
+        call_id = str(item.raw.get("call_id", ""))
+        self._add({"role": "tool", "tool_call_id": call_id, "content": content})
 
     def _call(self, item: FunctionCall) -> JSON:
         arguments = item.arguments
@@ -202,8 +213,10 @@ class _History:
             said = [part.get("text") for part in content if isinstance(part, dict)]
             self._open().thoughts += [text for text in said if isinstance(text, str)]
 
-    def _other(self, item: Other | Item) -> None:
-        if item.type == "custom_tool_call" and "custom_tools" not in self._profile.unsupported:
+    def _other(self, item: Other) -> None:
+        if item.type == "custom_tool_call_output":
+            self._output(item)
+        elif item.type == "custom_tool_call" and "custom_tools" not in self._profile.unsupported:
             raw = item.raw
             custom = {"name": raw.get("name"), "input": raw.get("input", "")}
             call = {**_more(item), "id": raw.get("call_id"), "type": "custom", "custom": custom}
@@ -212,11 +225,13 @@ class _History:
             text = f"an item of type {item.type!r} was left out: Chat Completions cannot say it"
             self._notes.append(Noted("dropped_item", text, data={"type": item.type}))
         else:
-            raise Unsupported(
-                f"item {len(self.items)} of the history is of type {item.type!r}, which Chat "
-                "Completions cannot say; nothing was sent. Begin a new session, or go on with a "
-                "model that speaks Responses"
-            )
+            raise self._unsaid(f"of type {item.type!r}")
+
+    def _unsaid(self, what: str) -> Unsupported:
+        return Unsupported(
+            f"item {len(self.items)} of the history is {what}, which Chat Completions cannot say; "
+            "nothing was sent. Begin a new session, or go on with a model that speaks Responses"
+        )
 
     def _open(self) -> _Turn:
         if self._turn is None:
