@@ -1,6 +1,6 @@
 """Mistakes that type checkers must see: each marked line is an error for both."""
 
-from toolstone import Agent
+from toolstone import Agent, Image, custom_tool
 from toolstone.tools import ToolContext, tool
 
 
@@ -20,6 +20,9 @@ length: str = plain("x")  # error
 tool(timeout="soon")  # error
 tool(nonsense=1)  # error
 Agent("local/smollm2", budgets=3)  # error
+Agent("local/smollm2", view="short")  # error
+Image("x.png")  # error
+custom_tool(regex=3)  # error
 agent = Agent("local/smollm2", output=int)
 agent.run_sync("hi", sesion="s")  # error
 text: str = agent.run_sync("hi").output  # error

@@ -6,7 +6,23 @@ from typing import assert_type
 
 from pydantic import BaseModel
 
-from toolstone import Agent, Budget, MemoryLedger, Result
+from toolstone import (
+    Agent,
+    Budget,
+    CustomTool,
+    File,
+    Image,
+    LastTurns,
+    MemoryLedger,
+    Result,
+    ServerTool,
+    Summary,
+    Text,
+    TrimResults,
+    custom_tool,
+    user,
+)
+from toolstone.events import Answered
 from toolstone.schema import OutputType, PartialReader
 from toolstone.tools import Limit, Tool, Toolbox, ToolContext, dispatch, tool
 
@@ -73,3 +89,26 @@ async def doors() -> None:
         async for partial in stream.partials():
             assert_type(partial.done, frozenset[str])
         assert_type(await stream.result(), Result[Report])
+
+
+@custom_tool
+def note(text: str) -> int:
+    return len(text)
+
+
+@custom_tool(regex="[a-z]+", timeout=5, approve=lambda a: "x" in a)
+async def word(text: str, context: ToolContext[Deps]) -> list[str]:
+    return [text, context.deps.name]
+
+
+assert_type(note("x"), int)
+search = ServerTool("web_search", search_context_size="low")
+sql = CustomTool("sql", note, lark="start: /a/")
+wide = Agent(
+    "local/smollm2",
+    tools=[note, word, search, sql, {"type": "mcp", "server_label": "a"}, Toolbox([sql])],
+    view=[LastTurns(3), TrimResults(100), Summary(above=9_000, model="local/smollm2")],
+)
+looked = wide.run_sync(["What?", Image(path="x.png"), File(data=b"x"), Text("y"), user("z")])
+assert_type(looked.turns, tuple[Answered, ...])
+assert_type(wide.with_(view=None), Agent[str])
