@@ -15,10 +15,11 @@ from starlette.routing import Route
 from toolstone.local.brain import RefusalError
 from toolstone.local.chat_answer import Chunks, completion
 from toolstone.local.chat_request import renamed, translate
+from toolstone.local.encoding import encode
 from toolstone.local.endpoint import Endpoint
 from toolstone.local.leaving import CLIENT_GONE, finish, unless_gone
 from toolstone.local.request import load_body
-from toolstone.local.telling import DONE, encode, identity, read_body
+from toolstone.local.telling import DONE, identity, read_body
 from toolstone.local.underway import Underway
 
 __all__ = ["chat_route"]

@@ -7,9 +7,10 @@ from typing import Protocol
 
 from toolstone import limits
 from toolstone.errors import StorageError
+from toolstone.local.encoding import encode
 from toolstone.local.narrate import Event, Narration
 from toolstone.local.store import Store
-from toolstone.local.telling import STOPPED, crash, encode, log
+from toolstone.local.telling import STOPPED, crash, log
 
 __all__ = ["Jobs"]
 

@@ -5,7 +5,7 @@ from contextlib import aclosing
 from typing import Any
 
 from starlette.requests import Request
-from starlette.responses import Response, StreamingResponse
+from starlette.responses import Response
 from starlette.routing import Route
 
 from toolstone.local.endpoint import Endpoint
@@ -13,7 +13,9 @@ from toolstone.local.leaving import CLIENT_GONE, finish, unless_gone
 from toolstone.local.listing import ListQuery, RetrieveQuery, page, read_query, shown_response
 from toolstone.local.narrate import Event
 from toolstone.local.request import load_body, refuse
-from toolstone.local.telling import frames, identity, read_body, reply
+from toolstone.local.streaming import EventStream
+from toolstone.local.telling import read_body, reply
+from toolstone.local.underway import Underway
 
 __all__ = ["Routes"]
 
@@ -50,14 +52,19 @@ class Routes:
         body = load_body(await read_body(request))
         if body.get("background") is True:
             return await self._begin_in_background(body)
-        underway = await unless_gone(request, self._endpoint.begin(body))
+        streamed = body.get("stream")
+        work = self._endpoint.begin(body) if streamed else self._whole(body)
+        underway = await unless_gone(request, work)
         if underway is None:
             return Response(status_code=CLIENT_GONE)
-        if body.get("stream"):
-            return _stream(underway.events, obfuscated=_obfuscated(body))
-        if await unless_gone(request, finish(underway)) is None:
-            return Response(status_code=CLIENT_GONE)
+        if streamed:
+            return EventStream(underway.events, obfuscated=_obfuscated(body))
         return reply(underway.response)
+
+    async def _whole(self, body: dict[str, Any]) -> Underway:
+        underway = await self._endpoint.begin(body)
+        await finish(underway)
+        return underway
 
     async def _begin_in_background(self, body: dict[str, Any]) -> Response:
         underway = await self._endpoint.prepare(body)
@@ -65,7 +72,7 @@ class Routes:
         response_id = underway.response["id"]
         if body.get("stream"):
             told = self._endpoint.follow(response_id)
-            return _stream(_one_by_one(told), obfuscated=_obfuscated(body))
+            return EventStream(_one_by_one(told), obfuscated=_obfuscated(body))
         return reply((await self._endpoint.stored(response_id)).response)
 
     async def input_tokens(self, request: Request) -> Response:
@@ -90,7 +97,7 @@ class Routes:
             message = "no events are kept of it: only of responses made with background and stream"
             refuse("invalid_value", message, "stream")
         told = self._endpoint.follow(response_id, query.starting_after)
-        return _stream(_one_by_one(told), obfuscated=query.include_obfuscation)
+        return EventStream(_one_by_one(told), obfuscated=query.include_obfuscation)
 
     async def delete(self, request: Request) -> Response:
         """Forget a stored response."""
@@ -116,11 +123,6 @@ class Routes:
     async def model(self, request: Request) -> Response:
         """Describe one model."""
         return reply(self._endpoint.model(request.path_params["id"]))
-
-
-def _stream(told: AsyncGenerator[Sequence[Event], None], *, obfuscated: bool) -> StreamingResponse:
-    framed = frames(told, obfuscated=obfuscated)
-    return StreamingResponse(framed, headers=identity(), media_type="text/event-stream")
 
 
 def _obfuscated(body: dict[str, Any]) -> bool:

@@ -14,12 +14,12 @@ from typing import Any
 
 from toolstone import limits
 from toolstone.local.database import Database, transaction
+from toolstone.local.encoding import encode
 
 __all__ = ["Kept", "Store"]
 
 Items = Sequence[Mapping[str, Any]]
 
-_ASCII = json.JSONEncoder(check_circular=False, separators=(",", ":"))
 _DEAD = {
     "code": "server_error",
     "message": "the process that worked on this response has ended; ask again",
@@ -274,7 +274,7 @@ class Store:
 
 
 def _text(value: object) -> str:
-    return _ASCII.encode(value)
+    return encode(value).decode()
 
 
 def _secret(connection: sqlite3.Connection) -> bytes:

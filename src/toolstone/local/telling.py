@@ -1,6 +1,5 @@
 """What every endpoint of ours does alike: read a body, tell an answer to its end, frame events."""
 
-import json
 import logging
 import secrets
 import time
@@ -12,6 +11,7 @@ from starlette.responses import Response
 
 from toolstone import limits
 from toolstone.local.brain import Piece, RefusalError
+from toolstone.local.encoding import encode
 from toolstone.local.ids import new_id
 from toolstone.local.narrate import Event, Narration
 
@@ -21,11 +21,11 @@ __all__ = [
     "STOPPED",
     "check_type",
     "crash",
-    "encode",
     "frame",
     "frames",
     "identity",
     "now",
+    "padded",
     "read_body",
     "read_bytes",
     "reply",
@@ -34,8 +34,6 @@ __all__ = [
 
 log = logging.getLogger("toolstone.local")
 
-_JSON = json.JSONEncoder(ensure_ascii=False, check_circular=False, separators=(",", ":"))
-_ASCII = json.JSONEncoder(check_circular=False, separators=(",", ":"))
 DONE = b"data: [DONE]\n\n"
 BROKEN = RefusalError(500, "server_error", "the brain broke; see the server's log")
 STOPPED = RefusalError(500, "server_error", "the server stopped before the answer; ask again")
@@ -124,19 +122,13 @@ async def read_bytes(request: Request) -> bytes:
 
 
 async def frames(
-    told: AsyncGenerator[Sequence[Event], None], *, done: bool = True, obfuscated: bool = False
+    told: AsyncGenerator[Sequence[Event], None], *, done: bool = True
 ) -> AsyncIterator[bytes]:
-    """Frame events for the stream, one write for each.
-
-    Args:
-        told: The events, in batches.
-        done: Whether `[DONE]` comes.
-        obfuscated: Pad the deltas, so that their sizes tell nothing.
-    """
+    """Frame events for the stream, one write for each; `[DONE]` comes if it is `done`."""
     async with aclosing(told):
         async for events in told:
             for event in events:
-                yield frame(_padded(event) if obfuscated else event)
+                yield frame(event)
     if done:
         yield DONE
 
@@ -146,7 +138,8 @@ def reply(value: object) -> Response:
     return Response(encode(value), headers=identity(), media_type="application/json")
 
 
-def _padded(event: Event) -> Event:
+def padded(event: Event) -> Event:
+    """Pad the delta of an event, so that its size tells nothing."""
     delta = event.get("delta")
     if not isinstance(delta, str):
         return event
@@ -156,18 +149,7 @@ def _padded(event: Event) -> Event:
 
 def frame(event: Event) -> bytes:
     """One event as it stands in a stream."""
-    try:
-        return f"event: {event['type']}\ndata: {_JSON.encode(event)}\n\n".encode()
-    except UnicodeEncodeError:
-        return f"event: {event['type']}\ndata: {_ASCII.encode(event)}\n\n".encode()
-
-
-def encode(value: object) -> bytes:
-    """Give the bytes of some JSON, also of text that no UTF-8 can say."""
-    try:
-        return _JSON.encode(value).encode()
-    except UnicodeEncodeError:  # half of a surrogate pair, as JSON may escape it
-        return _ASCII.encode(value).encode()
+    return b"event: %b\ndata: %b\n\n" % (event["type"].encode(), encode(event))
 
 
 async def _close(pieces: AsyncIterator[Piece]) -> None:

@@ -1,7 +1,6 @@
 """The WebSocket mode: `response.create` messages on one socket, one response after the other."""
 
 import asyncio
-import json
 import logging
 from collections.abc import Mapping, Sequence
 from contextlib import aclosing
@@ -12,6 +11,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from toolstone import limits
 from toolstone.local.brain import RefusalError
+from toolstone.local.encoding import encode
 from toolstone.local.endpoint import Endpoint
 from toolstone.local.memory import Memory
 from toolstone.local.request import load_body
@@ -158,4 +158,4 @@ def _error(error: RefusalError) -> dict[str, Any]:
 
 
 def _said(event: Mapping[str, Any]) -> str:
-    return json.dumps(event, ensure_ascii=False, separators=(",", ":"))
+    return encode(event).decode()

@@ -11,13 +11,14 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 from toolstone.local.brain import RefusalError
 from toolstone.local.chat_answer import Chunks, completion
 from toolstone.local.chat_request import renamed, translate
+from toolstone.local.encoding import encode
 from toolstone.local.narrate import Event
 from toolstone.local.profiles.catalogue import Model
 from toolstone.local.profiles.create import CLIENT_GONE, Creating, Job
 from toolstone.local.profiles.gone import unless_gone
 from toolstone.local.profiles.guard import Visit
 from toolstone.local.profiles.observed import Observed, observed
-from toolstone.local.telling import DONE, encode
+from toolstone.local.telling import DONE
 
 __all__ = ["Chatting"]
 
