@@ -4,9 +4,20 @@ import asyncio
 import json
 
 import httpx
+import openai
 import pytest
 
-from toolstone.local import Function, Script, call, error, failed, incomplete, item, serve
+from toolstone.local import (
+    Function,
+    Script,
+    call,
+    error,
+    failed,
+    incomplete,
+    item,
+    serve,
+    thought,
+)
 from toolstone.local.brain import (
     Arguments,
     Call,
@@ -105,6 +116,22 @@ def test_a_stream_is_replayed_as_a_stream_and_comes_to_the_same(recorded):
     assert "".join(deltas) == said[0]
     assert events[-1]["type"] == "response.completed"
     assert essence(events[-1]["response"]) == essence(plain)
+
+
+def test_the_official_sdk_streams_what_was_recorded(recorded):
+    brain, path = recorded([thought("hm"), "some text", call("weather", city="Rome")])
+    with serve(brain) as endpoint:
+        first = post(endpoint).json()
+    with (
+        serve(Replay(path)) as endpoint,
+        openai.OpenAI(base_url=endpoint.base_url, api_key="none", max_retries=0) as client,
+        client.responses.stream(**ASKED) as stream,
+    ):
+        stream.until_done()
+        final = stream.get_final_response()
+    assert final.output_text == "some text"
+    assert [item.type for item in final.output] == [item["type"] for item in first["output"]]
+    assert final.usage.total_tokens == first["usage"]["total_tokens"]
 
 
 @pytest.mark.parametrize(
