@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 CELL_SECONDS = 240
+APIS = ("responses", "chat")
 
 
 @dataclass(frozen=True)
@@ -48,7 +49,7 @@ def main() -> int:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # else the servers would stay
     with contextlib.ExitStack() as stack:
         served = _start(options, stack)
-        columns = [Column(one, api) for one in served for api in ("responses", "chat")]
+        columns = [Column(one, api) for one in served for api in options.api or APIS]
         rows = [label for label in ROWS if options.only in label]
         cells = {c.name: {label: _ask(c, label) for label in rows} for c in columns}
     if options.json:
@@ -64,6 +65,7 @@ def _options() -> argparse.Namespace:
     where.add_argument("--make", type=Path, metavar="DIR", help="make the environments there")
     where.add_argument("--env", type=Path, metavar="DIR", help="use the environments there")
     parser.add_argument("--server", action="append", help="only this one; may be repeated")
+    parser.add_argument("--api", action="append", choices=APIS, help="only this protocol")
     parser.add_argument("--only", default="", metavar="TEXT", help="rows with this in their name")
     parser.add_argument("--gguf", type=Path, help="another model's file")
     parser.add_argument("--template", type=Path, default=servers.TEMPLATE, help="its template")

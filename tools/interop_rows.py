@@ -45,7 +45,7 @@ TWICE = "Multiply 3 and 4. Multiply 6 and 2."
 STORY = "Tell me a long story about a dog."
 LONG_TURNS = 12
 TOO_LONG = "word " * 9000
-CUT_BYTES = 1500
+CUT_BYTES = 4000
 
 TOO_SMALL = "the answer did not fit, also when asked again: a typed OutputError"
 ROWS: dict[str, Callable[[Column], Awaitable[str | None]]] = {}

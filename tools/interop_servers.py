@@ -114,7 +114,7 @@ def transformers(environment: Path) -> Iterator[Served]:
         "HF_HOME": str(environment / "cache"),
         "OMP_NUM_THREADS": "1",
     }
-    command += ["--device", "cpu"]
+    command += ["--device", "cpu", "--dtype", "float32"]  # most processors have no bfloat16
     with _running(environment, command, variables, f"http://127.0.0.1:{port}/health"):
         base_url = f"http://127.0.0.1:{port}/v1"
         yield Served("transformers", _version(environment), base_url, str(model))
