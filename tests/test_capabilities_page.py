@@ -1,5 +1,6 @@
 """The page of capabilities: complete, in step with the table, and every row names what holds it."""
 
+import ast
 import re
 from pathlib import Path
 
@@ -55,12 +56,17 @@ def test_a_row_says_of_each_endpoint_what_the_table_says(row):
 def test_a_row_names_an_example_and_a_test_that_are_there(row):
     example, test = row[6].strip("`"), row[7].strip("`")
     assert example == "none" or (ROOT / "examples" / example).is_file()
-    assert (ROOT / test).exists()
+    file, name = test.split("::")
+    functions = (ast.FunctionDef, ast.AsyncFunctionDef)
+    there = ast.parse((ROOT / file).read_text()).body
+    assert name in {node.name for node in there if isinstance(node, functions)}
 
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row[0])
 def test_what_is_refused_before_sending_is_in_the_table(row):
-    assert "no" not in row[2:6] or keys(row) or row[0] in {"tenancy", "server-side tools in general"}
+    assert (
+        "no" not in row[2:6] or keys(row) or row[0] in {"tenancy", "server-side tools in general"}
+    )
 
 
 def test_every_capability_of_the_table_has_its_row():

@@ -21,6 +21,7 @@ from toolstone import (
     ToolError,
     TransportError,
     TruncatedError,
+    Usage,
     limits,
     tool,
     user,
@@ -442,3 +443,24 @@ async def test_what_json_cannot_say_is_refused_at_the_door():
             await Agent(Scripted("x")).run([item])
     named = {"role": "user", "content": "what is NaN or Infinity?"}
     assert (await Agent(Scripted("x")).run([named])).output == "x"
+
+
+async def test_what_each_turn_used_is_told_with_the_tier_that_was_given():
+    asks = parse_item(
+        {"type": "function_call", "call_id": "c", "name": "add", "arguments": '{"a":1,"b":2}'}
+    )
+    says = parse_item({"type": "message", "role": "assistant", "content": "3"})
+    first = Usage(input_tokens=2_000, output_tokens=9, cache_write_tokens=1_900, requests=1)
+    second = Usage(input_tokens=2_050, output_tokens=4, cached_tokens=1_900, requests=1)
+    model = Scripted(
+        Response("r1", "completed", (asks,), first, "m", service_tier="priority"),
+        Response("r2", "completed", (says,), second, "m", service_tier="default"),
+    )
+
+    result = await Agent(model, tools=[add], settings=Settings(service_tier="auto")).run("1 + 2?")
+
+    assert [(turn.usage, turn.service_tier) for turn in result.turns] == [
+        (first, "priority"),
+        (second, "default"),
+    ]
+    assert result.usage == first + second
