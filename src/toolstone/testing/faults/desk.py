@@ -75,5 +75,6 @@ class Desk:
 def listed() -> list[dict[str, Any]]:
     """All scenarios, as an endpoint lists its models."""
     return [
-        {"id": one.name, "object": "model", "description": one.says} for one in SCENARIOS.values()
+        {"id": name, "object": "model", "description": one.says}
+        for name, one in sorted(SCENARIOS.items())
     ]

@@ -36,7 +36,7 @@ class Faults:
         connections: How many were opened.
 
     Raises:
-        ConfigError: The address cannot be used.
+        ConfigError: The address cannot be used, or is not a loopback address.
     """
 
     def __init__(
@@ -181,6 +181,11 @@ class Faults:
 
 
 def _bound(host: str, port: int) -> socket.socket:
+    if host != "::1" and not host.startswith("127."):
+        raise ConfigError(
+            f"the fault peer cannot listen on {host!r}: it asks nobody who they are; "
+            "give a loopback address, such as 127.0.0.1"
+        )
     sock = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM)
     try:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -189,7 +194,7 @@ def _bound(host: str, port: int) -> socket.socket:
         sock.close()
         raise ConfigError(
             f"the fault peer cannot listen on {host!r} port {port}: {error.strerror}; "
-            "give a loopback address and a free port"
+            "give a free port"
         ) from error
     return sock
 
