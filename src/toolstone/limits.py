@@ -67,9 +67,10 @@ CONNECT_SECONDS: Final = 5.0
 IDLE_SECONDS: Final = 300.0  # between semantic events of a stream; reasoning models are silent long
 TOTAL_SECONDS: Final = 600.0  # one attempt, reading time only
 DRAIN_SECONDS: Final = 0.1  # after the terminal event of a stream, for its end to arrive too
-BACKGROUND_SECONDS: Final = 86_400.0  # until a background response has ended; Deadlines(background=)
+BACKGROUND_SECONDS: Final = 86_400.0  # for a background response to end; Deadlines(background=)
 BACKGROUND_WAIT: Final = 0.5  # before it is looked at again, doubled each time
 BACKGROUND_WAIT_MAX: Final = 10.0
+FOREIGN_KEPT: Final = 10_000  # marks of reasoning that an endpoint has refused
 BACKGROUND_CANCEL_SECONDS: Final = 5.0  # for the service to take notice that a run was stopped
 ATTEMPTS: Final = 3  # of one request, the first included
 RETRY_WAIT: Final = 0.5  # first pause, doubled each time, full jitter

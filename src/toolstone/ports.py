@@ -161,8 +161,8 @@ class Profile:
             `{"max_completion_tokens": "max_tokens"}`. Two words count only if they stand here:
             `developer` (else such a message is said as `system`, which every server knows) and
             `allowed_tools` (else the other tools are not offered).
-        thought_tag: The tag that raw thoughts stand in before the text, in Chat Completions, such as
-            `reasoning` or `think`; they become a reasoning item.
+        thought_tag: The tag that raw thoughts stand in before the text, in Chat Completions, such
+            as `reasoning` or `think`; they become a reasoning item.
         resumes: Whether a broken stream of a background response can be taken up where it stopped
             (`GET ...?stream=true&starting_after=N`); where it cannot, the response is polled.
         unsupported: What it cannot do, by the names in `docs/capabilities.md`, each with what to do
@@ -248,16 +248,22 @@ class Response:
 
 @runtime_checkable
 class Model(Protocol):
-    """Something that answers a request. It may carry a `profile`; without one, the default."""
+    """Something that answers a request. It may carry a `profile`; without one, the default.
+
+    What else a model may have: `origin` (where it is: encrypted reasoning of other origins is not
+    sent to it), `cancel(response_id)` (stops a background response), `aclose()`.
+    """
 
     async def respond(self, request: Request, emit: Emit, /) -> Response:
         """Answer the request.
 
         Whole or not at all: a response has a terminal status. Deltas go to `emit` as they arrive,
-        also when the request does not stream (then none or all at once).
+        also when the request does not stream (then none or all at once). Of a background response
+        the id goes there first (`Accepted`); a request with `accepted` is only waited for.
 
         Raises:
-            ServiceError: The other side did not answer as it should.
+            ServiceError: The other side did not answer as it should. Its `outcome` is `unknown` if
+                the response may still be coming: then it is not asked for again.
         """
         ...
 

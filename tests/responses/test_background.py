@@ -234,6 +234,16 @@ async def test_one_that_is_forgotten_twice_is_an_error():
     assert asking.asked.count("POST /responses") == 1
 
 
+async def test_one_that_is_lost_at_once_is_not_asked_for_again():
+    """A service that says yes and keeps nothing would be asked for ever."""
+    async with peer.Peer(*answers(QUEUED, refusal(404))) as there:
+        asking = Asking(there)
+        with pytest.raises(StatusError, match="has no such background response"):
+            await asking.respond()
+
+    assert asking.asked == ["POST /responses", f"GET /responses/{ID}"]
+
+
 async def test_it_is_not_waited_for_for_ever():
     async with peer.Peer(*answers(QUEUED)) as there:
         asking = Asking(there, deadlines=Deadlines(background=60))
@@ -374,6 +384,18 @@ async def test_a_stream_that_tells_of_its_failure_has_ended():
 
     assert asking.asked == ["POST /responses"] * 2
     assert response.notes[0].data["response"] == ID
+
+
+async def test_a_stream_that_is_taken_up_may_tell_of_its_failure_too():
+    failed = {"type": "response.failed", "sequence_number": 5, "response": FAILED}
+    pieces = [broken(EVENTS[:5]), whole([failed]), whole(EVENTS)]
+    async with peer.Peer(*answers(*pieces)) as there:
+        asking = Asking(there, profile=RESUMES)
+        response = await asking.respond(STREAMED)
+
+    assert [line.split()[0] for line in asking.asked] == ["POST", "GET", "POST"]
+    assert len(asking.seen.of(Retrying)) == 1
+    assert response.text
 
 
 async def test_a_stream_in_which_something_else_broke_is_looked_after():

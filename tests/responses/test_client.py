@@ -719,7 +719,7 @@ def test_settings_that_contradict_each_other_are_a_config_error():
     for wrong in ({"attempts": 0}, {"wait": -1}, {"after_max": float("nan")}):
         with pytest.raises(ConfigError):
             Retry(**wrong)
-    for wrong in ({"idle": 0}, {"total": -1}, {"connect": float("nan")}):
+    for wrong in ({"idle": 0}, {"total": -1}, {"connect": float("nan")}, {"background": 0}):
         with pytest.raises(ConfigError):
             Deadlines(**wrong)
 

@@ -59,6 +59,12 @@ async def test_a_stored_response_that_failed_is_no_failure_to_fetch_it():
     assert len(there.requests) == 1
 
 
+async def test_an_error_where_a_response_should_be_is_one():
+    async with peer.Peer(peer.json_reply({"error": {"message": "not today"}})) as there:
+        with pytest.raises(StatusError, match="not today"):
+            await client(there).retrieve("resp_1")
+
+
 async def test_one_that_is_not_there_is_a_404():
     async with peer.Peer(refusal(404)) as there:
         with pytest.raises(StatusError) as caught:

@@ -6,7 +6,7 @@ import pytest
 import toolstone_peer as peer
 import toolstone_wire_data as wire
 
-from toolstone.errors import InputError, ServerError, TransportError, UsageError
+from toolstone.errors import InputError, ProtocolError, ServerError, TransportError, UsageError
 from toolstone.items import user
 from toolstone.ports import Profile, Request, Settings
 from toolstone.responses import Responses
@@ -155,6 +155,20 @@ async def test_an_error_event_is_given_too():
             await collect(told, seen)
 
     assert seen == [error]
+
+
+@pytest.mark.parametrize("data", [b"{oops", b"[1]"], ids=["no JSON", "no object"])
+async def test_what_is_no_event_is_an_error_after_those_before_it(data):
+    seen = []
+    odd = peer.chunk(wire.encode(EVENTS[:2], end=b"data: " + data + b"\n\n"))
+    async with (
+        peer.Peer([peer.chunked_head(), odd, peer.END]) as there,
+        client(there).stream(input="hi") as told,
+    ):
+        with pytest.raises(ProtocolError):
+            await collect(told, seen)
+
+    assert seen == EVENTS[:2]
 
 
 async def test_leaving_early_ends_the_request():

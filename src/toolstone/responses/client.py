@@ -1,4 +1,4 @@
-"""The model at the other end of a Responses endpoint: ask, streamed or plain, and persist."""
+"""The model at the other end of a Responses endpoint: ask, plain or streamed, and persist."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from toolstone import limits
 from toolstone.errors import InputError, ServiceError, StatusError
 from toolstone.events import Noted, Retrying
 from toolstone.items import Reasoning
@@ -26,6 +27,7 @@ from toolstone.responses.stream import Assembler
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from toolstone.items import Item
     from toolstone.ports import Emit, Response
 
 __all__ = ["Responses"]
@@ -51,6 +53,8 @@ class Responses(Operations):
 
     Attributes:
         failures: What errors mean here, row by row; see `toolstone.responses.failures`.
+        origin: Scheme, host and port: what a `Response` says as its `endpoint`.
+        conversations: The conversations that the service keeps.
 
     Raises:
         ConfigError: The URL, the key or a header cannot be.
@@ -232,10 +236,16 @@ class Responses(Operations):
                 failed.notes = (*notes, *failed.notes)
                 raise
             else:
-                self._foreign |= {fingerprint(i) for i in better.stripped if type(i) is Reasoning}
+                self._shun(better.stripped)
                 return replace(response, notes=(*notes, *response.notes))
         error.notes = (*notes, *error.notes)
         raise error
+
+    def _shun(self, items: Sequence[Item]) -> None:
+        """Never send the reasoning in these items again."""
+        if len(self._foreign) > limits.FOREIGN_KEPT:
+            self._foreign.clear()
+        self._foreign.update(fingerprint(item) for item in items if type(item) is Reasoning)
 
     async def _send(self, body: bytes, emit: Emit, *, streamed: bool) -> Response:
         url = f"{self.base_url}/responses"
