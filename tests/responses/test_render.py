@@ -298,11 +298,11 @@ def test_ids_stay_here_where_the_server_does_not_keep_them():
 
 
 def test_items_and_tools_are_rendered_once(monkeypatch):
-    from toolstone.responses import render
+    from toolstone.responses import bodies
 
     calls = []
-    real = render.to_json
-    monkeypatch.setattr(render, "to_json", lambda raw, **how: calls.append(raw) or real(raw, **how))
+    real = bodies.to_json
+    monkeypatch.setattr(bodies, "to_json", lambda raw, **how: calls.append(raw) or real(raw, **how))
     renderer = Renderer("m", Profile())
     tools, history = (ADD, RAW), [user("hi"), parse_item(wire.THOUGHTS)]
 

@@ -7,11 +7,11 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from toolstone.chat.bounds import CHAT_PROFILE, bounded
-from toolstone.chat.content import write
 from toolstone.chat.parse import parse_completion
 from toolstone.chat.render import Renderer
 from toolstone.chat.stream import Assembler
 from toolstone.errors import InputError
+from toolstone.responses.bodies import write
 from toolstone.responses.exchange import Exchange, nobody
 from toolstone.responses.quirks import honest
 from toolstone.responses.service import Service

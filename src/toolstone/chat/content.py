@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from pydantic_core import PydanticSerializationError, to_json
-
-from toolstone.errors import InputError, Unsupported
+from toolstone.errors import Unsupported
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-__all__ = ["render_parts", "render_text", "write"]
+__all__ = ["render_parts", "render_text"]
 
 JSON = dict[str, Any]
 
@@ -78,18 +76,3 @@ def _part(part: Mapping[str, Any]) -> JSON:
 
 def _marked(made: JSON, part: Mapping[str, Any]) -> JSON:
     return {**made, _MARK: part[_MARK]} if part.get(_MARK) else made
-
-
-def write(raw: object, what: str) -> bytes:
-    """A value as JSON.
-
-    Raises:
-        InputError: JSON cannot say it.
-    """
-    try:
-        return to_json(raw, inf_nan_mode="constants")
-    except (PydanticSerializationError, UnicodeEncodeError) as error:
-        raise InputError(
-            f"{what} cannot be written as JSON: {type(error).__name__}; "
-            "use plain JSON values and valid Unicode text"
-        ) from error

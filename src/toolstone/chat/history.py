@@ -17,12 +17,12 @@ import threading
 from operator import is_ as _same
 from typing import TYPE_CHECKING, Any, Final, assert_never
 
-from pydantic_core import from_json
-
-from toolstone.chat.content import render_parts, render_text, write
+from toolstone.chat.content import render_parts, render_text
 from toolstone.errors import Unsupported
 from toolstone.events import Noted
 from toolstone.items import FunctionCall, FunctionCallOutput, Message, Other, Reasoning
+from toolstone.responses.bodies import write
+from toolstone.responses.render import readable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -201,10 +201,8 @@ class _History:
         self._add({"role": "tool", "tool_call_id": call_id, "content": content})
 
     def _call(self, item: FunctionCall) -> JSON:
-        arguments = item.arguments
-        if self._profile.reads_arguments and not _is_json(arguments):
-            arguments = "{}"
-        function = {"name": item.name, "arguments": arguments}
+        raw = readable(item.raw) if self._profile.reads_arguments else item.raw
+        function = {"name": item.name, "arguments": raw.get("arguments", "")}
         return {**_more(item), "id": item.call_id, "type": "function", "function": function}
 
     def _think(self, item: Reasoning) -> None:
@@ -249,11 +247,3 @@ class _History:
 def _more(item: Item) -> JSON:
     """Keys of a call that we do not know, which go back as they came."""
     return {key: value for key, value in item.raw.items() if key not in _CALL}
-
-
-def _is_json(text: str) -> bool:
-    try:
-        from_json(text)
-    except ValueError:
-        return False
-    return True

@@ -11,16 +11,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from toolstone.chat.bounds import LOGPROBS, check_bounds
-from toolstone.chat.content import write
 from toolstone.chat.history import Scribe
 from toolstone.errors import InputError, Unsupported
+from toolstone.responses.bodies import write
 from toolstone.responses.quirks import fitted
+from toolstone.responses.render import chat_format
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from toolstone.events import Noted
-    from toolstone.ports import OutputFormat, Profile, Request, Settings, ToolSpec
+    from toolstone.ports import Profile, Request, Settings, ToolSpec
 
 __all__ = ["Renderer"]
 
@@ -102,7 +103,7 @@ class Renderer:
         if request.tools and settings.parallel_tool_calls is not None:
             fields["parallel_tool_calls"] = settings.parallel_tool_calls
         if request.output is not None:
-            fields["response_format"] = _format(request.output)
+            fields["response_format"] = chat_format(request.output)
         elif settings.json_mode:
             fields["response_format"] = {"type": "json_object"}
         return fields
@@ -170,13 +171,6 @@ class Renderer:
         if tool.strict and "strict" not in self._profile.refuses:
             function["strict"] = True
         return write({"type": "function", "function": function}, f"tool {tool.name!r}")
-
-
-def _format(output: OutputFormat) -> JSON:
-    schema: JSON = {"name": output.name, "schema": output.schema, "strict": output.strict}
-    if output.description:
-        schema["description"] = output.description
-    return {"type": "json_schema", "json_schema": schema}
 
 
 def _custom(raw: Mapping[str, Any]) -> JSON:

@@ -12,7 +12,7 @@ from toolstone.items import input_items
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
-__all__ = ["joined", "rendered"]
+__all__ = ["joined", "rendered", "write"]
 
 JSON = dict[str, Any]
 
@@ -56,7 +56,23 @@ def rendered(body: Mapping[str, Any]) -> bytes:
     Raises:
         InputError: It cannot be.
     """
+    return write(body, "the body")
+
+
+def write(raw: object, what: str) -> bytes:
+    """A value in JSON.
+
+    Args:
+        raw: The value.
+        what: What it is, for the error.
+
+    Raises:
+        InputError: JSON cannot say it.
+    """
     try:
-        return to_json(body)
+        return to_json(raw, inf_nan_mode="constants")
     except (PydanticSerializationError, UnicodeEncodeError) as error:
-        raise InputError(f"the body is not plain JSON: {type(error).__name__}") from error
+        raise InputError(
+            f"{what} cannot be written as JSON: {type(error).__name__}; "
+            "use plain JSON values and valid Unicode text"
+        ) from error

@@ -16,11 +16,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from pydantic_core import PydanticSerializationError, from_json, to_json
+from pydantic_core import from_json
 
-from toolstone.errors import InputError
 from toolstone.items import Reasoning
 from toolstone.ports import NO_SETTINGS
+from toolstone.responses.bodies import write
 from toolstone.responses.contradictions import check_settings, keeps
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from toolstone.items import Item
     from toolstone.ports import OutputFormat, Profile, Request, Settings, ToolSpec
 
-__all__ = ["Renderer"]
+__all__ = ["Renderer", "chat_format", "readable"]
 
 JSON = dict[str, Any]
 
@@ -77,7 +77,7 @@ class Renderer:
         fields = self._fields(request, settings)
         if settings.extra:
             fields.update(settings.extra)
-        rest = _json(fields, "the request's settings or instructions")
+        rest = write(fields, "the request's settings or instructions")
         tools = b""
         if request.tools and "tools" not in fields:
             tools = b',"tools":' + self._render_tools(request.tools)
@@ -107,7 +107,7 @@ class Renderer:
     def _shape(self, fields: JSON, output: OutputFormat) -> None:
         """Ask for an answer of this shape."""
         if self._profile.schema_field == "response_format":
-            fields["response_format"] = _chat_format(output)
+            fields["response_format"] = chat_format(output)
         else:
             fields["text"] = {"format": _format(output), **fields.get("text", {})}
 
@@ -133,8 +133,8 @@ class Renderer:
             item.raw, keeps_id=profile.keeps_item_ids, keeps_thoughts=profile.replays_thoughts
         )
         if profile.reads_arguments and raw.get("type") == "function_call":
-            raw = _readable(raw)
-        text = item.json if raw is item.raw else _json(raw, f"an item of type {item.type!r}")
+            raw = readable(raw)
+        text = item.json if raw is item.raw else write(raw, f"an item of type {item.type!r}")
         _keep(self._items, id(item), (item, text), _KEPT_ITEMS)
         return text
 
@@ -148,14 +148,14 @@ class Renderer:
 
     def _render_tool(self, tool: ToolSpec) -> bytes:
         if tool.raw is not None:
-            return _json(tool.raw, f"tool {tool.name!r}")
+            return write(tool.raw, f"tool {tool.name!r}")
         raw: JSON = {"type": "function", "name": tool.name}
         if tool.description:
             raw["description"] = tool.description
         raw["parameters"] = tool.parameters
         if "strict" not in self._profile.refuses:
             raw["strict"] = tool.strict
-        return _json(raw, f"tool {tool.name!r}")
+        return write(raw, f"tool {tool.name!r}")
 
 
 def render_choice(choice: str | Mapping[str, Any]) -> str | Mapping[str, Any]:
@@ -178,7 +178,7 @@ def replayed(raw: JSON, *, keeps_id: bool, keeps_thoughts: bool = False) -> JSON
     return out
 
 
-def _readable(call: JSON) -> JSON:
+def readable(call: JSON) -> JSON:
     """A call whose arguments are a JSON object, for servers that break on anything else."""
     try:
         fine = isinstance(from_json(call.get("arguments", "")), dict)
@@ -187,7 +187,7 @@ def _readable(call: JSON) -> JSON:
     return call if fine else {**call, "arguments": "{}"}
 
 
-def _chat_format(output: OutputFormat) -> JSON:
+def chat_format(output: OutputFormat) -> JSON:
     """The schema as Chat Completions has it."""
     said: JSON = {"name": output.name, "schema": output.schema, "strict": output.strict}
     if output.description:
@@ -221,16 +221,6 @@ def _set(fields: JSON, settings: Settings) -> None:
     if settings.compact_threshold is not None:
         compaction = {"type": "compaction", "compact_threshold": settings.compact_threshold}
         fields["context_management"] = [compaction]
-
-
-def _json(raw: Mapping[str, Any], what: str) -> bytes:
-    try:
-        return to_json(raw, inf_nan_mode="constants")
-    except (PydanticSerializationError, UnicodeEncodeError) as error:
-        raise InputError(
-            f"{what} cannot be written as JSON: {type(error).__name__}; "
-            "use plain JSON values and valid Unicode text"
-        ) from error
 
 
 def _keep(kept: dict[int, Any], key: int, value: object, most: int) -> None:
