@@ -159,7 +159,7 @@ def load_body(raw: bytes) -> dict[str, Any]:
         RefusalError: It is no JSON object.
     """
     try:
-        body = json.loads(raw, parse_constant=_no_constant, parse_float=_finite)
+        body = _READER.decode(raw.decode(json.detect_encoding(raw), "surrogatepass"))
     except (ValueError, RecursionError) as error:
         message = "the body is not JSON; send one JSON object"
         raise RefusalError(400, "invalid_json", message) from error
@@ -191,6 +191,9 @@ def _finite(text: str) -> float:
 
 def _no_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is not JSON")
+
+
+_READER = json.JSONDecoder(parse_constant=_no_constant, parse_float=_finite)  # made once
 
 
 def check_fields(body: Mapping[str, Any], fields: type[M]) -> M:
