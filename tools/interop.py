@@ -88,7 +88,7 @@ def _start(options: argparse.Namespace, stack: contextlib.ExitStack) -> list[ser
 def _made(name: str, options: argparse.Namespace) -> Path | None:
     """Where a server's environment is, made now if that was asked for; None without one."""
     folder = options.make or options.env
-    here = None if folder is None else folder.resolve() / name
+    here: Path | None = None if folder is None else folder.resolve() / name
     if here is not None and options.make and not servers.is_made(here):
         servers.make(here, options.gguf, options.template)
     if here is not None and servers.is_made(here):
