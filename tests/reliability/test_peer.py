@@ -101,3 +101,15 @@ def test_a_process_of_its_own_says_where_it_is_and_stops_when_told():
         process.stdout.read()
     done = subprocess.run([*command, "--host", "192.0.2.1"], capture_output=True, text=True)
     assert (done.returncode, "loopback" in done.stderr) == (1, True)
+
+
+def test_the_command_line_serves_it_too():
+    command = [sys.executable, "-m", "toolstone", "serve", "--faults"]
+    with subprocess.Popen([*command, "--json"], stdout=subprocess.PIPE, text=True) as process:
+        said = json.loads(process.stdout.readline())
+        assert httpx.post(f"{said['base_url']}/H18-503/v1/responses").status_code == 503
+        process.terminate()
+        assert process.wait(10) == 0
+        process.stdout.read()
+    done = subprocess.run([*command, "--to", "openai/x"], capture_output=True, text=True)
+    assert (done.returncode, "--faults" in done.stderr) == (2, True)

@@ -313,18 +313,29 @@ def serve(  # noqa: PLR0913  its options
         Path | None, typer.Option(metavar="FILE", help="Remember responses in this SQLite file.")
     ] = None,
     workers: Annotated[int, typer.Option(min=1, help="Processes; needs --store.")] = 1,
+    faults: Annotated[
+        bool, typer.Option("--faults", help="Fail instead, as the base URL says: .../H07/v1")
+    ] = False,
     as_json: AsJSON = False,
     debug: Debug = False,
 ) -> None:
     """Serve the Responses API on this machine, plain or as one of Bedrock's hosts."""
     from toolstone.cli.brains import BrainPlan  # noqa: PLC0415  each command loads what it needs
-    from toolstone.cli.serving import Place, choose_profile, serve_until_stopped  # noqa: PLC0415
+    from toolstone.cli.serving import (  # noqa: PLC0415
+        Place,
+        choose_profile,
+        serve_faults,
+        serve_until_stopped,
+    )
 
     with reported(debug=debug):
         played = choose_profile(profile.value if profile else None, region, policy)
         plan = BrainPlan(brain.value if brain else None, target, model, to, record, replay)
         place = Place(host, port, api_key, store, workers)
-        serve_until_stopped(plan, place, profile=played, as_json=as_json)
+        if faults:
+            serve_faults(plan, place, profile=played, as_json=as_json)
+        else:
+            serve_until_stopped(plan, place, profile=played, as_json=as_json)
 
 
 @app.command()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from toolstone.cli.brains import BrainPlan
     from toolstone.local.profiles import HostProfile
 
-__all__ = ["Place", "choose_profile", "serve_until_stopped"]
+__all__ = ["Place", "choose_profile", "serve_faults", "serve_until_stopped"]
 
 
 def choose_profile(
@@ -132,3 +132,21 @@ def _say_played(base_url: str, profile: HostProfile) -> str:
         f'  toolstone: Agent("bedrock-{profile.kind}/MODEL")\n'
         "Ctrl-C stops it.\n"
     )
+
+
+def serve_faults(
+    plan: BrainPlan, place: Place, *, profile: HostProfile | None, as_json: bool
+) -> None:
+    """Serve the peer that fails, until Ctrl-C.
+
+    Raises:
+        InputError: Something is given that is for an endpoint that answers.
+        ConfigError: The address cannot be used.
+    """
+    given = [getattr(plan, one.name) for one in fields(plan)]
+    more = [profile, place.store, None if place.workers == 1 else place.workers]
+    if any(one is not None for one in (*given, *more)):
+        raise InputError("--faults has its own answers: beside it only --host, --port and --json")
+    from toolstone.testing.faults.serving import serve  # noqa: PLC0415  only here
+
+    serve(host=place.host, port=place.port, pace=1.0, as_json=as_json)
