@@ -1,5 +1,6 @@
 """A response that is whole already, told piece by piece as if it arrived just now. Pure."""
 
+import itertools
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -61,9 +62,9 @@ def retell(response: JSON) -> Iterator[Piece]:
 
 
 def retell_item(item: JSON) -> Iterator[Piece]:
-    """Tell an item in deltas, and close it as it is; what is unknown comes whole."""
+    """Tell an item in deltas, and close it as it is; what deltas cannot tell comes whole."""
     match item.get("type"):
-        case "message":
+        case "message" if _tellable(item):
             yield Message(item.get("phase"), item.get("id"))
             yield from _message(item)
         case "function_call":
@@ -105,11 +106,21 @@ def words_of(item: JSON) -> str:
     return "".join(_text(part, "text") or _text(part, "refusal") for part in parts)
 
 
+def _tellable(item: JSON) -> bool:
+    """Tell whether deltas can say a message's parts: none empty, no two of a kind in a row."""
+    said = [
+        (part.get("type"), _text(part, "text") or _text(part, "refusal"))
+        for part in _parts(item, "content")
+    ]
+    known = all(kind in ("output_text", "refusal") and text for kind, text in said)
+    return known and all(a[0] != b[0] for a, b in itertools.pairwise(said))
+
+
 def _message(item: JSON) -> Iterator[Piece]:
     for part in _parts(item, "content"):
         if part.get("type") == "refusal":
             yield from (Decline(cut) for cut in _cuts(_text(part, "refusal")))
-        elif part.get("type") == "output_text":
+        else:
             yield from (Text(cut) for cut in _cuts(_text(part, "text")))
 
 
