@@ -203,6 +203,22 @@ async def test_an_answer_that_nobody_heard_to_its_end_is_not_kept(tmp_path):
     assert read_exchanges(path) == []
 
 
+async def test_who_is_recorded_is_left_when_nobody_listens_any_more(tmp_path):
+    left = []
+
+    async def endless(_):
+        try:
+            while True:
+                yield "more"
+        finally:
+            left.append(True)
+
+    told = Recording(Function(endless), tmp_path / "c").answer(turn())
+    await anext(told)
+    await told.aclose()
+    assert left == [True]
+
+
 async def test_recording_hides_nothing_that_the_brain_can_do(tmp_path):
     closed = []
 
@@ -284,7 +300,7 @@ async def test_every_kind_of_item_is_told_and_closed_as_it_came(tmp_path):
     assert await pieces(Replay(path), turn()) == told
 
 
-async def test_what_breaks_in_the_middle_is_kept_as_no_answer(tmp_path):
+async def test_what_breaks_in_the_middle_is_kept_as_the_failure_that_was_seen(tmp_path):
     def broken(_):
         yield "half"
         raise RefusalError(503, "overloaded", "later")
@@ -292,7 +308,9 @@ async def test_what_breaks_in_the_middle_is_kept_as_no_answer(tmp_path):
     path = tmp_path / "c"
     with pytest.raises(RefusalError):
         await pieces(Recording(Function(broken), path), turn())
-    assert [each.response["status"] for each in read_exchanges(path)] == [503]
+    [kept] = [each.response for each in read_exchanges(path)]
+    assert (kept["status"], kept["error"]["code"]) == ("failed", "overloaded")
+    assert kept["output"][0]["content"][0]["text"] == "half"
 
 
 async def test_turns_side_by_side_are_each_kept_whole(tmp_path):

@@ -51,22 +51,32 @@ class Recording:
         new_id = _stable_ids(request)
         response = render_response(turn.body, response_id=new_id("resp"), now=0)
         narration = Narration(response, new_id=new_id, clock=lambda: 0)
+        begun = False
+        pieces = self._brain.answer(turn)
         try:
-            async for piece in self._brain.answer(turn):
+            async for piece in pieces:
                 narration.tell(piece)
                 if narration.over:
-                    kept = keep_response(narration.response)
-                    self._recorder.keep(Exchange(request, kept))
+                    self._keep(request, keep_response(narration.response))
+                begun = True
                 yield piece
         except RefusalError as error:
-            if not narration.over:
-                kept = keep_error(error.status, error.envelope()["error"])
-                self._recorder.keep(Exchange(request, kept))
+            if begun and not narration.over:  # its client has seen a response that failed
+                narration.crash(error.code or "server_error", error.message)
+                self._keep(request, keep_response(narration.response))
+            elif not begun:
+                self._keep(request, keep_error(error.status, error.envelope()["error"]))
             raise
+        finally:
+            if isinstance(pieces, AsyncGenerator):
+                await pieces.aclose()
 
     async def close(self) -> None:
         """Close the other."""
         await self._brain.close()
+
+    def _keep(self, request: dict[str, Any], response: dict[str, Any]) -> None:
+        self._recorder.keep(Exchange(request, response))
 
 
 class Replay:
