@@ -9,8 +9,8 @@ import toolstone_wire_data as wire
 
 from toolstone.errors import (
     DeadlineError,
+    ProtocolError,
     ServerError,
-    ServiceError,
     StatusError,
     TransportError,
     Unsupported,
@@ -452,10 +452,10 @@ async def test_a_watcher_that_raises_stops_waiting_and_nothing_is_made_again():
 async def test_an_id_that_leads_elsewhere_is_not_followed(odd):
     async with peer.Peer(*answers({**QUEUED, "id": odd}, TEXT)) as there:
         asking = Asking(there)
-        with pytest.raises((ServiceError, ValueError)):
+        with pytest.raises(ProtocolError, match="no id"):
             await asking.respond()
 
-    assert asking.asked == ["POST /responses"]
+    assert (asking.asked, asking.seen) == (["POST /responses"], [])
 
 
 async def test_the_first_request_is_tried_again_as_any_other():

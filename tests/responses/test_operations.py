@@ -291,6 +291,8 @@ def test_the_blocking_twins(peer):
         peer.json_reply({"id": "m"}),
         peer.json_reply({"input_tokens": 3}),
         peer.json_reply({"id": "c", "output": []}),
+        peer.json_reply({**TEXT, "status": "queued"}),
+        peer.json_reply(TEXT),
     ]
     ready, done = threading.Event(), threading.Event()
     found = {}
@@ -313,7 +315,9 @@ def test_the_blocking_twins(peer):
         assert model.find_model_sync().id == "m"
         assert model.count_tokens_sync(input="hi").tokens == 3
         assert model.compact_sync(input="hi").items == ()
+        assert model.create_sync(input="hi", background=True).status == "queued"
+        assert model.wait_sync("resp_1").status == "completed"
     finally:
         done.set()
         thread.join(5)
-    assert json.loads(found["there"].requests[-1].body) == {"model": "m", "input": "hi"}
+    assert json.loads(found["there"].requests[6].body) == {"model": "m", "input": "hi"}

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Protocol
 
-from toolstone.errors import ServiceError, TransportError
+from toolstone.errors import InputError, ProtocolError, ServiceError, TransportError
 from toolstone.events import Accepted, Retrying
 from toolstone.ports import Response
 from toolstone.responses.address import path_segment
@@ -190,9 +190,17 @@ class Background:
             await self.emit(events)
 
     async def _take(self, response_id: str) -> None:
-        if response_id != self._accepted:
-            self._accepted = response_id
-            await self.emit([Accepted(response_id)])
+        if response_id == self._accepted:
+            return
+        try:
+            path_segment(response_id)
+        except InputError:
+            raise ProtocolError(
+                f"the service has named a background response by {len(response_id)} characters "
+                "that are no id: it cannot be asked for"
+            ) from None
+        self._accepted = response_id
+        await self.emit([Accepted(response_id)])
 
     async def _catch_up(self, response: Response) -> None:
         """Tell what is missing of a stream that broke off."""

@@ -7,6 +7,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from toolstone import limits
+from toolstone._portal import block
 from toolstone.errors import InputError, ServiceError, StatusError
 from toolstone.events import Noted, Retrying
 from toolstone.items import Reasoning
@@ -147,7 +148,7 @@ class Responses(Operations):
             include = wanted.get("include") or ()
             background = bool(wanted.get("background"))
             return self._raw(rendered(wanted), background=background, include=include)
-        request = replace(self._admit(body), stream=True)
+        request = replace(self._native(self._admit(body)), stream=True)
         settings = request.settings
         return self._raw(
             self._renderer.render(request),
@@ -197,9 +198,17 @@ class Responses(Operations):
             include=include,
         )
 
+    def create_sync(self, body: Mapping[str, Any] | None = None, /, **fields: Any) -> Response:
+        """`create`, blocking."""
+        return block(self.create, body, **fields)
+
+    def wait_sync(self, response_id: str, *, include: Sequence[str] = ()) -> Response:
+        """`wait`, blocking."""
+        return block(self.wait, response_id, include=include)
+
     async def _ask(self, request: Request, emit: Emit) -> Response:
         if self._foreign:
-            request = replace(request, items=without_reasoning(request.items, self._foreign))
+            request = self._native(request)
         body, settings = self._renderer.render(request), request.settings
         if settings.background or request.accepted is not None:
             job = Background(
@@ -240,6 +249,12 @@ class Responses(Operations):
                 return replace(response, notes=(*notes, *response.notes))
         error.notes = (*notes, *error.notes)
         raise error
+
+    def _native(self, request: Request) -> Request:
+        """The request without reasoning that was refused here before."""
+        if not self._foreign:
+            return request
+        return replace(request, items=without_reasoning(request.items, self._foreign))
 
     def _shun(self, items: Sequence[Item]) -> None:
         """Never send the reasoning in these items again."""
