@@ -7,13 +7,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from toolstone.errors import DefinitionError
+from toolstone.errors import DefinitionError, Unsupported
 from toolstone.models import check_model_string, resolve_model
+from toolstone.runs.views import LastTurns, ServerCompaction, Summary, TrimResults
 
 if TYPE_CHECKING:
-    from toolstone.ports import Model, Settings
+    from toolstone.ports import Model, Profile, Settings
     from toolstone.runs.plan import Plan
-    from toolstone.runs.views import LastTurns, ServerCompaction, Summary, TrimResults, View
+    from toolstone.runs.views import View
 
 __all__ = ["Views", "sorted_views"]
 
@@ -49,8 +50,11 @@ class Views:
         Raises:
             ConfigError: The model of a `Summary` cannot be had: a key or an extra is missing.
             DefinitionError: The service keeps the conversation, and would not notice a view.
+            Unsupported: It is to compact conversations, and cannot.
         """
         self._check(plan.settings)
+        if isinstance(self.compactor, ServerCompaction):
+            _check_compacts(plan.model, plan.profile)
         if self.model is None and isinstance(self.given, str):
             self.model = await asyncio.to_thread(resolve_model, self.given)
         return replace(
@@ -72,19 +76,18 @@ class Views:
             )
 
 
+def _check_compacts(model: Model, profile: Profile) -> None:
+    instead = profile.unsupported.get("compaction", "Use view=Summary(...), which works everywhere")
+    if "compaction" in profile.unsupported or not hasattr(model, "compact"):
+        raise Unsupported(f"{profile.name} has no operation that compacts conversations. {instead}")
+
+
 def sorted_views(given: View | Sequence[View]) -> Views:
     """The views of an agent.
 
     Raises:
         DefinitionError: One is no view, or two replace the history.
     """
-    from toolstone.runs.views import (  # noqa: PLC0415  for who has one
-        LastTurns,
-        ServerCompaction,
-        Summary,
-        TrimResults,
-    )
-
     found: Sequence[Any] = given if isinstance(given, Sequence) else (given,)
     for one in found:
         if not isinstance(one, LastTurns | TrimResults | Summary | ServerCompaction):

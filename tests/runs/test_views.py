@@ -1,6 +1,7 @@
 """What is sent of a long conversation, and that the ledger keeps all of it."""
 
 import json
+import re
 
 import pytest
 from hypothesis import given
@@ -15,6 +16,7 @@ from toolstone import (
     LastTurns,
     MemoryLedger,
     Price,
+    Profile,
     Response,
     ServerCompaction,
     Settings,
@@ -26,6 +28,7 @@ from toolstone import (
     Usage,
     assistant,
     developer,
+    tool,
     user,
 )
 from toolstone.events import Noted
@@ -176,6 +179,34 @@ async def test_what_has_grown_long_is_replaced_by_a_summary_and_sent_again_by_wh
     assert sent[-1].text == "And now?"
 
 
+@pytest.mark.parametrize("view", [Summary(700, keep_last=2), Summary(300, keep_last=0)])
+async def test_cut_off_after_any_fact_and_resumed_it_ends_as_if_nothing_had_happened(view):
+    def answer(request):
+        if request.instructions:
+            found = re.findall(r"(\d): x|SUMMARY (\d)", request.items[0].text)
+            return f"SUMMARY {max(''.join(pair) for pair in found)}"
+        results = [item.output for item in request.items if item.type == "function_call_output"]
+        found = [r[0] for r in results] + [
+            c for t in texts(request.items) for c in t if c in "12345"
+        ]
+        step = int(max(found, default="0"))
+        return "done" if step == 5 else call("look", word=str(step + 1))
+
+    def agent(ledger):
+        repeatable = tool(repeatable=True)(look)
+        made = Scripted(*[answer] * 40)
+        return Agent(made, tools=[repeatable], view=view, ledger=ledger)
+
+    whole = await agent(MemoryLedger()).run("go", session="s")
+    assert [record for record in whole.records if record.fact.type == "noted"]
+    for died in range(1, len(whole.records)):
+        ledger = MemoryLedger()
+        await ledger.append("s", whole.records[:died])
+        result = await agent(ledger).resume("s")
+        assert result.output == whole.output
+        assert result.usage.total_tokens >= whole.usage.total_tokens
+
+
 async def test_the_summary_is_not_shown_to_who_watches():
     model = summing([call("look", word="a"), call("look", word="b"), call("look", word="c"), "ok"])
     agent = Agent(model, tools=[look], view=Summary(600, keep_last=1))
@@ -311,8 +342,12 @@ async def test_a_new_chain_begins_where_the_service_kept_the_old_one():
 
 async def test_a_model_that_cannot_compact_says_what_can():
     agent = Agent(Scripted("one"), view=ServerCompaction(1))
-    with pytest.raises(Unsupported, match=r"use view=Summary\(...\)"):
-        await agent.run("go")
+    with pytest.raises(Unsupported, match=r"Use view=Summary\(...\)"):
+        await agent.run("go", session="s")
+    model = Compacting("one", profile=Profile(name="small", unsupported={"compaction": "Sum up."}))
+    with pytest.raises(Unsupported, match=r"small has no operation .*Sum up"):
+        await Agent(model, view=ServerCompaction(1)).run("go")
+    assert model.requests == []
 
 
 async def test_what_stands_before_a_compaction_in_a_response_is_not_sent_any_more():
@@ -536,4 +571,7 @@ def test_a_transcript_keeps_to_its_room():
     assert told[0].startswith("user: 0 ")
     assert told[1] == "[7 paragraphs are left out here]"
     assert told[-1].startswith("user: 9 ")
+    assert transcript(items[:1], 10) == "user: 0 yy"
+    assert transcript(items[:2], 20) == "user: 0 yy\n\nuser: 1 yy"
+    assert transcript([], 20) == ""
     assert "996 characters left out" in transcript([user("z" * 4_996)], 9_999)

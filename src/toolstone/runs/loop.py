@@ -190,7 +190,7 @@ async def _compact(plan: Plan[Any], step: Compact | Stop, run: Run, rig: Rig) ->
     rig.purse.reserve(*reserved, plan.compactor_name)
     await rig.journal.record(Asked(run.requests + 1, *reserved))
     try:
-        *notes, compacted = await shortened(plan, step)
+        *notes, compacted = await shortened(plan, run, step)
     except ServiceError as error:
         await _failed(error, rig)
         raise

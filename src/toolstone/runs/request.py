@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from toolstone.runs.plan import Offer, Plan
     from toolstone.runs.state import Run
 
-__all__ = ["make_request", "request_bytes", "shown"]
+__all__ = ["make_request", "readable", "request_bytes", "shown"]
 
 
 def shown(plan: Plan[Any], run: Run) -> Sequence[Item]:
@@ -30,10 +30,15 @@ def shown(plan: Plan[Any], run: Run) -> Sequence[Item]:
         for view in plan.shorteners:
             items = view.shorten(items, run.told - run.cut)
         items = [*run.base, *items]
-    if run.minted or (plan.origin and run.endpoint not in ("", plan.origin)):
-        readable = {id(item) for item in native(run, plan.origin)}
-        items = [item for item in items if type(item) is not Reasoning or id(item) in readable]
-    return items
+    return readable(plan, run, items)
+
+
+def readable(plan: Plan[Any], run: Run, items: Sequence[Item]) -> Sequence[Item]:
+    """These items without the reasoning that only other endpoints can read."""
+    if not run.minted and (not plan.origin or run.endpoint in ("", plan.origin)):
+        return items
+    mine = {id(item) for item in native(run, plan.origin)}
+    return [item for item in items if type(item) is not Reasoning or id(item) in mine]
 
 
 def request_bytes(plan: Plan[Any], offer: Offer, items: Sequence[Item]) -> int:

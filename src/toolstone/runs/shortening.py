@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
-from toolstone.errors import ProtocolError, Unsupported
+from toolstone.errors import ProtocolError
 from toolstone.events import Noted
+from toolstone.runs.request import readable
 from toolstone.runs.views import Summary
 
 if TYPE_CHECKING:
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from toolstone.items import Item
     from toolstone.ports import Response
     from toolstone.runs.plan import Plan
+    from toolstone.runs.state import Run
     from toolstone.runs.steps import Compact
     from toolstone.usage import Usage
 
@@ -30,14 +32,13 @@ class _Compaction(Protocol):
     def usage(self) -> Usage: ...
 
 
-@runtime_checkable
 class _Compacting(Protocol):
     """A model whose service compacts conversations."""
 
     async def compact(self, body: Mapping[str, Any], /) -> _Compaction: ...
 
 
-async def shortened(plan: Plan[Any], step: Compact) -> tuple[Noted, ...]:
+async def shortened(plan: Plan[Any], run: Run, step: Compact) -> tuple[Noted, ...]:
     """Ask for the replacement.
 
     Returns:
@@ -45,7 +46,6 @@ async def shortened(plan: Plan[Any], step: Compact) -> tuple[Noted, ...]:
 
     Raises:
         ServiceError: There is none.
-        Unsupported: The model's service cannot compact.
     """
     view, cut = plan.compactor, step.cut
     if step.request is not None and isinstance(view, Summary):
@@ -53,14 +53,10 @@ async def shortened(plan: Plan[Any], step: Compact) -> tuple[Noted, ...]:
         items = view.replacement(cut, _summary(response))
         notes, usage, how = response.notes, response.usage, "summary"
     else:
-        if not isinstance(plan.model, _Compacting):
-            raise Unsupported(
-                f"{plan.profile.name} has no operation that compacts a conversation; "
-                "use view=Summary(...), which works everywhere"
-            )
-        body = {"input": [item.raw for item in cut.older], "instructions": plan.instructions}
+        older = [item.raw for item in readable(plan, run, cut.older)]
+        body = {"input": older, "instructions": plan.instructions}
         given = {key: value for key, value in body.items() if value is not None}
-        made = await plan.model.compact(given)
+        made = await cast("_Compacting", plan.model).compact(given)  # looked at for the plan
         items, notes, usage, how = tuple(made.items), (), made.usage, "service"
     data = {
         "items": [item.raw for item in items],

@@ -31,14 +31,16 @@ def transcript(items: Sequence[Item], room: int) -> str:
 
 
 def _fitting(told: list[str], room: int) -> list[str]:
-    """The first of them, and as many of the last as there is room for."""
+    """The first of them, and as many of the last as there is room for; one at least."""
     if not told or sum(map(len, told)) <= room:
         return told
-    left, start = room - len(told[0]), len(told)
+    first, last = told[0][: room // 2], told[-1][: room // 2]
+    left, start = room - len(first) - len(last), len(told) - 1
     while start > 1 and left >= len(told[start - 1]):
         start -= 1
         left -= len(told[start])
-    return [told[0], f"[{start - 1} paragraphs are left out here]", *told[start:]]
+    gap = [f"[{start - 1} paragraphs are left out here]"] if start > 1 else []
+    return [first, *gap, *told[start:-1], last] if len(told) > 1 else [told[0][:room]]
 
 
 def _paragraph(item: Item) -> str:
