@@ -257,17 +257,22 @@ class Agent(Turns[Output]):
             RunError: The run did not complete this time either.
             ConflictError: Somebody else is running this session.
         """
-        plan, rig, ledger = await self._open(Wish(session, **options))
-        run = rig.journal.run
-        if (again := result_again(plan, run)) is not None:
-            return again
-        died = run.finished is None and not run.open  # then it goes on as if nothing had happened
-        first = () if died else (self._shop.began(plan, (), resumed=True),)
-        return await self._conduct(plan, rig, ledger, *first)
+        return await self._resume(Wish(session, **options))
 
     def resume_sync(self, session: str, **options: Unpack[ResumeOptions]) -> Result[Output]:
         """`resume`, blocking."""
         return block(self.resume, session, **options)
+
+    def resume_stream(self, session: str, **options: Unpack[ResumeOptions]) -> RunStream[Output]:
+        """`resume`, watched while it goes. Use it as a context manager; see `RunStream`."""
+        wish = Wish(session, **options)
+        return RunStream(lambda stream: self._resume(wish, stream), self._shop.output)
+
+    def resume_stream_sync(
+        self, session: str, **options: Unpack[ResumeOptions]
+    ) -> BlockingStream[Output]:
+        """`resume_stream`, blocking."""
+        return BlockingStream(lambda: self.resume_stream(session, **options))
 
     def as_tool(self, *, name: str | None = None, description: str) -> Tool:
         """This agent as a tool of another: it spends from the other's budget.
@@ -331,6 +336,15 @@ class Agent(Turns[Output]):
         check_input(items)
         rig = self._shop.rig(plan, run, run_id, ledger, wish, stream)
         return await self._conduct(plan, rig, ledger, self._shop.began(plan, items))
+
+    async def _resume(self, wish: Wish, stream: RunStream[Output] | None = None) -> Result[Output]:
+        plan, rig, ledger = await self._open(wish, stream)
+        run = rig.journal.run
+        if (again := result_again(plan, run)) is not None:
+            return again
+        died = run.finished is None and not run.open  # then it goes on as if nothing had happened
+        first = () if died else (self._shop.began(plan, (), resumed=True),)
+        return await self._conduct(plan, rig, ledger, *first)
 
     async def _conduct(
         self, plan: Plan[Output], rig: Rig, ledger: Ledger | None, *first: Began

@@ -16,6 +16,7 @@ from toolstone.sessions import ResumeOptions, Wish, check_input
 if TYPE_CHECKING:
     from toolstone.ports import Ledger
     from toolstone.runs.plan import Plan
+    from toolstone.runs.stream import RunStream
     from toolstone.sessions import Input
     from toolstone.workshop import Workshop
 
@@ -84,10 +85,12 @@ class Turns(Rulings, Generic[Output]):
         """`advance`, blocking."""
         return block(self.advance, session, **options)
 
-    async def _open(self, wish: Wish) -> tuple[Plan[Output], Rig, Ledger | None]:
+    async def _open(
+        self, wish: Wish, stream: RunStream[Output] | None = None
+    ) -> tuple[Plan[Output], Rig, Ledger | None]:
         """A session that is there, ready to go on; what it has spent is spent."""
         run, ledger = await self._sessions.load_existing(str(wish.session))
-        plan = await self._shop.plan(wish, run.id, stream=False)
-        rig = self._shop.rig(plan, run, run.id, ledger, wish)
+        plan = await self._shop.plan(wish, run.id, stream=stream is not None)
+        rig = self._shop.rig(plan, run, run.id, ledger, wish, stream)
         rig.purse.spend(run.used, run.requests + run.delegated)
         return plan, rig, ledger

@@ -30,6 +30,8 @@ from toolstone.events import Accepted, Answered, Asked, Noted
 from toolstone.local import Function, call, error, serve
 from toolstone.ports import Profile
 from toolstone.runs.state import fold
+from toolstone.testing import Scripted
+from toolstone.testing import call as call_
 from toolstone.wire import Retry
 
 PEER = Path(__file__).parent.parent / "wire" / "peer.py"
@@ -54,6 +56,11 @@ async def blink(_seconds):
 def add(a: int, b: int) -> int:
     """Add two numbers."""
     return a + b
+
+
+def pay() -> str:
+    """Pay."""
+    return "paid"
 
 
 class Worker:
@@ -159,6 +166,33 @@ async def test_a_cancelled_task_leaves_it_going_and_resume_waits_for_it():
     assert result.output == "done"
     assert len(worker.turns) == 1
     assert names(result.records).count("asked") == names(result.records).count("accepted") == 1
+
+
+async def test_what_is_gone_on_with_can_be_watched():
+    ledger = Telling()
+    with working("it is done", open_=False) as worker:
+        await begun(worker.url, ledger)
+        worker.gate.set()
+        going = agent(worker.url, ledger)
+        async with going.resume_stream("s") as stream:
+            seen = [event async for event in stream.events()]
+            result = await stream.result()
+        async with going.resume_stream("s") as stream:
+            again = [event async for event in stream.events()], await stream.result()
+
+    assert [event.type for event in seen if hasattr(event, "type")] == ["answered", "finished"]
+    assert (result.output, len(worker.turns)) == ("it is done", 1)
+    assert (again[0], again[1].output) == ([], "it is done")
+
+
+def test_what_is_gone_on_with_can_be_watched_without_an_event_loop():
+    asking = Agent(Scripted(call_("pay"), "paid"), tools=[tool(approve=True)(pay)])
+    waiting = asking.run_sync("go", session="s")
+    asking.approve_sync("s", waiting.waiting[0])
+    with asking.resume_stream_sync("s") as stream:
+        text = "".join(stream.text())
+
+    assert text == stream.result().output == "paid"
 
 
 async def test_a_cancel_token_stops_it_at_the_service_too():
