@@ -92,7 +92,7 @@ def test_with_a_key_it_answers_elsewhere_under_any_name():
     assert (without.status_code, reply.status_code) == (401, 200)
 
 
-@pytest.mark.parametrize("host", ["evil.example", "127.0.0.1.evil.example", "", "127.0.0.1@evil"])
+@pytest.mark.parametrize("host", ["evil.example", "127.0.0.1.evil.example", "", "127.0.0.1@evil", "[::1"])
 def test_on_loopback_it_answers_under_no_foreign_name(host):
     with serve(Script(["hi"])) as endpoint:
         reply = httpx.get(f"{endpoint.base_url}/models", headers={"host": host})

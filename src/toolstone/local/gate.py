@@ -75,5 +75,8 @@ class Gate:
 
 
 def _host(netloc: str) -> str:
-    """The name without the port: `[::1]:80` is `::1`."""
-    return urlsplit(f"//{netloc}").hostname or ""
+    """The name without the port: `[::1]:80` is `::1`; empty if it is none."""
+    try:
+        return urlsplit(f"//{netloc}").hostname or ""
+    except ValueError:
+        return ""
