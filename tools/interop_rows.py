@@ -357,7 +357,7 @@ BROKEN: tuple[dict[str, Any], ...] = (
 )
 
 
-@row("a broken call in the history")
+@row("a broken call in the history, mended")
 async def broken_history(column: Column) -> None:
     """It goes back as the server can read it."""
     items = [parse_item(raw) for raw in BROKEN]
@@ -365,14 +365,14 @@ async def broken_history(column: Column) -> None:
     must(response.status == "completed", response.status)
 
 
-@row("the same, as it came")
+@row("a broken call, not mended")
 async def broken_as_it_came(column: Column) -> str | None:
     """Without the profile's help: a typed refusal, at once."""
     client = column.client(reads_arguments=False)
     try:
         await column.respond(user(TIMES), *[parse_item(raw) for raw in BROKEN], client=client)
     except StatusError as error:
-        return f"{error.status}" + (", asked in vain again" if error.attempts > 1 else "")
+        return f"refused: {error.status}" + (", asked again in vain" if error.attempts > 1 else "")
     return None
 
 
