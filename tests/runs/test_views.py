@@ -291,6 +291,13 @@ async def test_what_does_not_fit_then_either_is_an_error():
         await Agent(model, tools=[look], view=Summary(50_000)).run("go")
 
 
+async def test_a_question_that_is_too_long_itself_is_not_summed_up():
+    model = Scripted(overflow())
+    with pytest.raises(FailedError, match="too long"):
+        await Agent(model, view=Summary(50_000)).run([assistant("Hello."), user("q" * 5_000)])
+    assert len(model.requests) == 1
+
+
 async def test_without_a_view_the_error_is_the_services():
     with pytest.raises(FailedError, match="too long"):
         await Agent(Scripted(overflow())).run("go")

@@ -159,16 +159,18 @@ class Summary:
         above = min(self.above * BYTES_PER_TOKEN, total) if forced else self.above * BYTES_PER_TOKEN
         if not forced and total <= above:
             return None
-        places = joints(items)
+        places, asked = joints(items), _question(run)
+        long = asked is not None and sizes[asked - run.cut] > above // 4
         for number, place in enumerate(places):
             kept = len(places) - 1 - number
+            if long and run.cut + place > (asked or 0):
+                return None  # the question itself is what is long
             if place and kept <= self.keep_last and sum(sizes[place:]) <= above // 2:
                 if not forced and sum(sizes[:place]) < above // 4:
                     return None  # nearly all of it was replaced before: it would not get smaller
                 older = (*run.base, *items[:place])
                 opaque = [item for item in older if item.type == "compaction"]
-                question = _question(run, run.cut + place, above // 4)
-                return Cut(older, run.cut + place, (*opaque, *question), above)
+                return Cut(older, run.cut + place, (*opaque, *_asked(run, place)), above)
         return None
 
     def request(self, cut: Cut) -> Request:
@@ -278,13 +280,20 @@ def _head(items: Sequence[Item]) -> Iterable[Item]:
         yield item
 
 
-def _question(run: Run, upto: int, most: int) -> tuple[Item, ...]:
-    """What the present run was asked, if it stands before `upto` and is not too long."""
+def _question(run: Run) -> int | None:
+    """Where the present run's question stands in what is still sent as it is."""
     for place in range(run.told - 1, run.cut - 1, -1):
-        item = run.history[place]
-        if _is_user(item):
-            return (item,) if place < upto and _size([item]) <= most else ()
-    return tuple(item for item in run.base[: run.kept] if item.type != "compaction")
+        if _is_user(run.history[place]):
+            return place
+    return None
+
+
+def _asked(run: Run, place: int) -> Sequence[Item]:
+    """The question, where the history is cut behind it; or where it was before."""
+    asked = _question(run)
+    if asked is None:
+        return [item for item in run.base[: run.kept] if item.type != "compaction"]
+    return [run.history[asked]] if asked < run.cut + place else []
 
 
 def _is_result(item: Item) -> bool:
