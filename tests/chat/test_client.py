@@ -77,6 +77,7 @@ async def test_a_plain_answer(transport):
         "stream": False,
     }
     assert (response.text, response.sent, seen) == (wire.PARIS, sent.body, [])
+    assert f"{response.endpoint}/v1" == there.url
     assert json.loads(response.received) == TEXT
 
 

@@ -87,7 +87,8 @@ class ChatCompletions(Service):
 
     async def _send(self, body: bytes, emit: Emit, *, streamed: bool) -> Response:
         url = f"{self.base_url}/chat/completions"
-        return await self.persist(Exchange(self, self, url, body, emit, streamed=streamed))
+        exchange = Exchange(self, self, url, body, emit, streamed=streamed)
+        return replace(await self.persist(exchange), endpoint=self.origin)
 
     def assembler(
         self, sent: bytes, headers: Mapping[str, str], secrets: Sequence[str]
