@@ -50,7 +50,7 @@ def main() -> int:
     with contextlib.ExitStack() as stack:
         served = _start(options, stack)
         columns = [Column(one, api) for one in served for api in options.api or APIS]
-        rows = [label for label in ROWS if options.only in label]
+        rows = [label for label in ROWS if any(text in label for text in options.only or [""])]
         cells = {c.name: {label: _ask(c, label) for label in rows} for c in columns}
     if options.json:
         print(json.dumps(_report(columns, cells, options), indent=1))
@@ -66,7 +66,7 @@ def _options() -> argparse.Namespace:
     where.add_argument("--env", type=Path, metavar="DIR", help="use the environments there")
     parser.add_argument("--server", action="append", help="only this one; may be repeated")
     parser.add_argument("--api", action="append", choices=APIS, help="only this protocol")
-    parser.add_argument("--only", default="", metavar="TEXT", help="rows with this in their name")
+    parser.add_argument("--only", action="append", metavar="TEXT", help="rows with this in them")
     parser.add_argument("--gguf", type=Path, help="another model's file")
     parser.add_argument("--template", type=Path, default=servers.TEMPLATE, help="its template")
     parser.add_argument("--json", action="store_true")

@@ -15,6 +15,7 @@ from pydantic import BaseModel
 
 from toolstone import (
     Agent,
+    FailedError,
     OutputError,
     Request,
     Responses,
@@ -222,11 +223,17 @@ async def history(column: Column) -> None:
 
 
 @row("forced tool")
-async def forced(column: Column) -> None:
+async def forced(column: Column) -> str | None:
     """The tool that is named is called, though another fits better."""
     settings = Settings(tool_choice="add")
-    result = await column.agent(tools=[multiply, add], settings=settings).run(TIMES)
+    try:
+        result = await column.agent(tools=[multiply, add], settings=settings).run(TIMES)
+    except FailedError as error:
+        if isinstance(error.__cause__, ServiceError):
+            raise
+        return "it cannot force, and the model went its own way: a typed FailedError"
     must(ran(result)[0].name == "add", "another tool was called")
+    return None
 
 
 @row("tools, but none to be called")
