@@ -148,6 +148,15 @@ async def test_the_service_compacts_and_the_conversation_goes_on():
     assert result.usage.requests == 2
 
 
+async def test_the_model_of_a_summary_may_be_named_by_a_string():
+    with serve(Script(["THE SUMMARY"])) as writer, serve(Script(["Done."])) as endpoint:
+        view = Summary(500, keep_last=1, model=f"responses+{writer.base_url}#script")
+        async with Agent(model(endpoint), view=view) as agent:
+            long = [{"role": "user", "content": "x" * 3_000}, {"role": "assistant", "content": "y"}]
+            result = await agent.run([*long, {"role": "user", "content": "Go on"}])
+    assert result.requests[0]["input"][0]["content"].endswith("THE SUMMARY")
+
+
 async def test_a_conversation_that_does_not_fit_is_summed_up_and_without_a_view_says_so():
     asked = []
 

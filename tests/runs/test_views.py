@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from toolstone import (
     Agent,
     Budget,
-    ConfigError,
     DefinitionError,
     FailedError,
+    Image,
     LastTurns,
     MemoryLedger,
     Price,
@@ -205,6 +205,40 @@ async def test_cut_off_after_any_fact_and_resumed_it_ends_as_if_nothing_had_happ
         result = await agent(ledger).resume("s")
         assert result.output == whole.output
         assert result.usage.total_tokens >= whole.usage.total_tokens
+
+
+async def test_an_image_is_not_counted_by_its_letters():
+    image = Image(data=b"\x89PNG" + b"x" * 90_000)
+    model = Scripted("A dot.", "Still.")
+    agent = Agent(model, view=Summary(5_000))
+    await agent.run(["What is it?", image], session="s")
+    result = await agent.run("Sure?", session="s")
+    assert not [record for record in result.records if record.fact.type == "noted"]
+
+
+async def test_a_view_leaves_out_reasoning_that_another_endpoint_has_minted():
+    def answer(endpoint):
+        items = (parse_item(thought()), assistant("ok"))
+        return Response("r", "completed", items, endpoint=endpoint)
+
+    model = Scripted(answer("https://a"), answer("https://b"), "end")
+    model.origin = "https://b"
+    agent = Agent(model, view=LastTurns(9))
+    for text in ("one", "two", "three"):
+        await agent.run(text, session="s")
+    assert said(model.requests[2].items) == [
+        "user",
+        "assistant",
+        "user",
+        "reasoning",
+        "assistant",
+        "user",
+    ]
+
+
+def test_the_model_of_a_summary_is_checked_when_the_agent_is_made():
+    with pytest.raises(DefinitionError, match="nobody"):
+        Agent(Scripted(), view=Summary(9, model="nobody/there"))
 
 
 async def test_the_summary_is_not_shown_to_who_watches():
@@ -402,7 +436,7 @@ async def test_a_summary_keeps_what_only_the_service_can_read():
     ],
 )
 def test_a_view_that_cannot_be_is_refused(view, says):
-    with pytest.raises((DefinitionError, ConfigError), match=says):
+    with pytest.raises(DefinitionError, match=says):
         view()
 
 

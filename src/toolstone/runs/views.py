@@ -160,7 +160,7 @@ class Summary:
         if not forced and total <= above:
             return None
         places, asked = joints(items), _question(run)
-        long = asked is not None and sizes[asked - run.cut] > above // 4
+        long = asked is not None and sizes[asked - run.cut] > above // 2
         for number, place in enumerate(places):
             kept = len(places) - 1 - number
             if long and run.cut + place > (asked or 0):
