@@ -275,15 +275,20 @@ def key(*, ago=0, seconds=3600, token=None):
 
 
 @pytest.mark.parametrize(
-    ("secret", "status", "seen"),
+    ("made", "status", "seen"),
     [
-        (key(seconds=120), "fail", "expires in"),
-        (key(token="session"), "warn", "a short-term key for us-east-1, with 59 min left at most"),
-        ("something-else", "warn", "does not look like Bedrock's"),
-        (base64.b64encode(b"x").decode(), "warn", "does not look like Bedrock's"),
+        (lambda: key(seconds=120), "fail", "expires in"),
+        (
+            lambda: key(token="session"),
+            "warn",
+            "a short-term key for us-east-1, with 59 min left at most",
+        ),
+        (lambda: "something-else", "warn", "does not look like Bedrock's"),
+        (lambda: base64.b64encode(b"x").decode(), "warn", "does not look like Bedrock's"),
     ],
 )
-def test_a_key_says_what_it_is(secret, status, seen):
+def test_a_key_says_what_it_is(made, status, seen):
+    secret = made()
     found = offline(SOL, AWS_BEARER_TOKEN_BEDROCK=secret, **REGION)["API key"]
 
     assert found.status == status
