@@ -22,8 +22,6 @@ from toolstone.wire import Deadlines, Retry, SseDecoder
 @pytest.mark.parametrize(("case", "door"), rows.cases("H"))
 async def test_a_fault_ends_as_its_row_says(case, door, meet):
     case = rows.settled(case, meet.transport)
-    if case["scenario"] in ("H33-size", "H33-crlf") and "aiohttp" in meet.transport.__module__:
-        pytest.xfail("the body waits for its deadline now and then")
     met = meet(case["scenario"], times=case.get("times"), **options_of(case))
 
     check(case, await met.ask(door), met.time)
@@ -113,6 +111,20 @@ async def test_h22_no_more_is_read_than_the_limit(scenario, most, meet):
     (met,) = meet.peer.met
     assert await asyncio.to_thread(met.gone.wait, 5)
     assert met.sent < most + (16 << 20)
+
+
+@pytest.mark.parametrize("name", ["idle", "total"])
+async def test_h12_a_connection_that_is_looked_after_may_be_silent(name, peer, monkeypatch):
+    """aiohttp's bodies are looked after every second; here, all the time."""
+    from toolstone.wire import AiohttpTransport, aiohttp_transport
+
+    monkeypatch.setattr(aiohttp_transport, "_LOOK", 0.001)
+    deadlines = {"deadlines": Deadlines(**{"idle": 60.0, "total": 60.0, name: 0.15})}
+    met = Meeting(
+        peer, peer.base_url("H12"), AiohttpTransport, retry=Retry(attempts=1), **deadlines
+    )
+
+    assert f"Deadlines.{name}" in str(await met.ask("streamed"))
 
 
 FOREVER = 1e9

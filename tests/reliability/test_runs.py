@@ -123,7 +123,6 @@ async def given_for(kind, scenario, agent):
     return given[0] if given else "refused"
 
 
-@pytest.mark.xfail(reason="70 ms; to be mended", strict=False)
 @pytest.mark.parametrize("scenario", ["M09", "M09-closed"])
 def test_m09_depth_costs_less_than_fifty_milliseconds(scenario):
     """CPU time of this thread, best of five, as the machine may be busy."""

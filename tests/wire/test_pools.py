@@ -3,7 +3,7 @@
 import asyncio
 import gc
 
-from toolstone.wire.pools import PerLoop
+from toolstone.wire.pools import PerLoop, _ended
 
 
 class Pool:
@@ -90,3 +90,16 @@ async def test_loops_in_threads_have_their_own():
     assert len({id(pool) for pool in (mine, *theirs)}) == 5
     assert await per_loop.get() is mine
     assert [pool.closed for pool in pools] == [0, 1, 1, 1, 1]
+
+
+async def test_a_pool_that_its_loop_has_begun_to_close_is_left_to_it():
+    per_loop, pools = made()
+    await per_loop.get()
+    (entry,) = per_loop._entries.values()
+    closing = asyncio.create_task(entry.keeper.aclose())
+    await asyncio.sleep(0)
+
+    await _ended(entry.keeper)
+    await closing
+
+    assert pools[0].closed == 1

@@ -67,17 +67,19 @@ def check_object(text: str, most: int = limits.ARGUMENTS_BYTES) -> bytes:
 
 
 _without_strings: Final = re.compile(r'"(?:[^"\\]|\\.)*(?:"|\Z)', re.DOTALL).sub
-_brackets: Final = re.compile(r"[\[\]{}]").findall
+_brackets: Final = re.compile(r"[\[\]{}]").finditer
 
 
 def _deepest(text: str) -> int:
-    """How deep a text nests, if it is JSON."""
+    """How deep a text nests, if it is JSON; of what is too deep no more than that is counted."""
     if text.count("[") + text.count("{") <= limits.JSON_DEPTH:
         return 0
     deepest = depth = 0
-    for bracket in _brackets(_without_strings("", text)):
-        depth += 1 if bracket in "[{" else -1
+    for found in _brackets(_without_strings("", text)):
+        depth += 1 if found[0] in "[{" else -1
         deepest = max(deepest, depth)
+        if deepest > limits.JSON_DEPTH:
+            break
     return deepest
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 from contextlib import aclosing, asynccontextmanager
 from functools import cache
-from typing import TYPE_CHECKING, Any, NamedTuple
+from io import BytesIO
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from toolstone import limits
 from toolstone.errors import ConfigError, TransportError
@@ -21,6 +23,9 @@ if TYPE_CHECKING:
     from types import ModuleType
 
 __all__ = ["AiohttpTransport"]
+
+_LOOK: Final = 1.0
+"""Seconds between two looks at a connection that is silent."""
 
 
 @cache
@@ -73,10 +78,12 @@ class AiohttpTransport:
     async def stream(self, request: HttpRequest) -> AsyncIterator[HttpStream]:
         """See `Transport`."""
         answer = await self._ask(await self._pools.get(), request)
+        guard = _Guard(answer)
         try:
             async with aclosing(_chunks(answer)) as raw:
                 yield _Stream(answer, raw)
         finally:
+            guard.leave()
             if not answer.content.at_eof():
                 answer.close()  # the connection too: something of the answer is still in it
             answer.release()
@@ -91,7 +98,7 @@ class AiohttpTransport:
             return await pool.session.request(
                 request.method,
                 request.url,
-                data=request.body,
+                data=_body(request.body),
                 headers=request.headers,
                 allow_redirects=False,
                 proxy=pool.proxies.find(request.url),
@@ -115,6 +122,41 @@ class AiohttpTransport:
             skip_auto_headers=("Accept", "Accept-Encoding", "User-Agent"),
         )
         return _Pool(session, Proxies(self._proxy, trust_env=self._trust_env))
+
+
+def _body(body: bytes) -> bytes | BytesIO:
+    """What is sent: aiohttp warns of a large body, and not of a file that holds the same."""
+    return body if len(body) < limits.MIB else BytesIO(body)
+
+
+class _Guard:
+    """Ends a body whose connection has gone without a word to it.
+
+    Where the framing of a body breaks, aiohttp (3.14) closes the connection, and, if the headers
+    came in an earlier read, leaves the body waiting for its deadline.
+    """
+
+    __slots__ = ("_content", "_loop", "_protocol", "_timer")
+
+    def __init__(self, answer: Any) -> None:
+        connection = answer.connection
+        self._content = answer.content
+        self._protocol = None if connection is None else connection.protocol
+        self._loop = asyncio.get_running_loop()
+        self._timer = self._loop.call_later(_LOOK, self._look)
+
+    def leave(self) -> None:
+        """The body is read, or no longer wanted."""
+        self._timer.cancel()
+
+    def _look(self) -> None:
+        content = self._content
+        if content.is_eof() or content.exception() is not None:
+            return
+        if self._protocol is not None and self._protocol.is_connected():
+            self._timer = self._loop.call_later(_LOOK, self._look)
+        else:
+            content.set_exception(_aiohttp().ClientPayloadError("its framing is broken"))
 
 
 class _Pool(NamedTuple):

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import ssl
+from typing import Final
 
 from toolstone.errors import DeadlineError, TransportError
 
@@ -41,7 +43,20 @@ def unfit(error: BaseException) -> TransportError:
 
 def broken(error: BaseException, phase: str) -> TransportError:
     """The error for an answer that broke off, or never began."""
+    said = _without_quotes(error)
+    why = type(error).__name__ + (f": {said}" if said else "")
     return TransportError(
-        f"the connection broke before the answer was whole ({type(error).__name__}: {error})",
+        f"the connection broke before the answer was whole ({why})",
         phase=phase,
     )
+
+
+_QUOTED: Final = re.compile(r"\\n|\n|\s*\b(?:bytearray\()?b['\"]")
+_SHOWN: Final = 200
+
+
+def _without_quotes(error: BaseException) -> str:
+    """What a library says, up to where it quotes the answer."""
+    message = getattr(error, "message", None)
+    text = message if isinstance(message, str) else str(error)
+    return _QUOTED.split(text, maxsplit=1)[0][:_SHOWN].rstrip(" :")

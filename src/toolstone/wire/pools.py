@@ -121,4 +121,5 @@ def _close_soon(loop: asyncio.AbstractEventLoop, keeper: AsyncGenerator[None]) -
 
 
 async def _ended(keeper: AsyncGenerator[None]) -> None:
-    await keeper.aclose()
+    if not getattr(keeper, "ag_running", False):  # else the loop is at its end, and has begun to close it
+        await keeper.aclose()

@@ -7,6 +7,7 @@ import socket
 import struct
 import threading
 from contextlib import suppress
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 from toolstone.testing.faults.desk import Desk, listed
@@ -156,7 +157,7 @@ class Connection:
             yield reply_json(404, {"error": error})
             return
         due, count = self._desk.is_due(found), self._desk.count(found)
-        asked = Asked(met.method, met.target, met.headers, met.body, nth, count, self._elsewhere)
+        asked = replace(asked, count=count)
         yield from found.scenario.play(asked) if due else [good(asked)]
 
     def _take(self, met: Met, step: Step) -> bool:
