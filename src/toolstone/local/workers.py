@@ -54,6 +54,7 @@ def serve_by_workers(
             while not stop.wait(0.1):
                 for index, worker in enumerate(team):
                     if not worker.process.is_alive():
+                        worker.pipe.close()
                         team[index] = _Worker(make, listener)
                         team[index].wait_until_up(stop)
         finally:
@@ -86,7 +87,8 @@ _SILENT = "a worker of the endpoint did not start; it said why on stderr"
 
 def _work(make: Callable[[], "Server"], listener: socket.socket, pipe: Connection) -> None:
     """Be a worker."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent acts
+    # Ctrl-C reaches the whole group; while it starts it waits for what the parent says.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     server = make()
 
     def up() -> None:
