@@ -121,5 +121,6 @@ def _close_soon(loop: asyncio.AbstractEventLoop, keeper: AsyncGenerator[None]) -
 
 
 async def _ended(keeper: AsyncGenerator[None]) -> None:
-    if not getattr(keeper, "ag_running", False):  # else the loop is at its end, and has begun to close it
-        await keeper.aclose()
+    if getattr(keeper, "ag_running", False):
+        return  # the loop is at its end, and has begun to close it
+    await keeper.aclose()
