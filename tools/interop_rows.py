@@ -337,7 +337,7 @@ def said(text: str) -> Item:
 async def too_long(column: Column) -> str | None:
     """A typed refusal."""
     if column.served.name == "transformers":
-        return "not asked: it sets no bound, and reads for minutes"
+        return "not asked: so many words take it minutes"
     try:
         await column.respond(user(TOO_LONG), max_output_tokens=16)
     except StatusError as error:
