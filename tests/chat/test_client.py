@@ -15,7 +15,6 @@ from toolstone.errors import (
     RateLimitError,
     ServerError,
     StatusError,
-    TransportError,
     Unsupported,
 )
 from toolstone.events import Retrying, TextDelta
@@ -118,7 +117,7 @@ async def test_an_answer_without_an_end_is_asked_for_again_and_then_none(transpo
         stream_of(wire.encode(wire.narrate(value))) if request_.stream else peer.json_reply(value)
     )
     async with peer.Peer(answer) as there:
-        with pytest.raises(TransportError, match="finish_reason") as caught:
+        with pytest.raises(ProtocolError, match="finish_reason") as caught:
             await model(there, transport).respond(request_, Seen())
 
     assert (len(there.requests), caught.value.attempts) == (3, 3)

@@ -12,7 +12,6 @@ from toolstone.errors import (
     RateLimitError,
     ServerError,
     StatusError,
-    TransportError,
 )
 from toolstone.items import FunctionCall, Message, Other, Reasoning
 from toolstone.outcomes import judge
@@ -196,7 +195,7 @@ def test_an_unknown_end_is_carried_and_fails():
 
 @pytest.mark.parametrize("finish", [None, "", 7])
 def test_no_end_is_no_success(finish):
-    with pytest.raises(TransportError, match="finish_reason") as caught:
+    with pytest.raises(ProtocolError, match="finish_reason") as caught:
         parsed(wire.completion(finish, content="It is"))
 
     assert caught.value.retryable

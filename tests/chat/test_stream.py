@@ -17,7 +17,6 @@ from toolstone.errors import (
     ProtocolError,
     RateLimitError,
     ServerError,
-    TransportError,
 )
 from toolstone.events import ArgumentsDelta, ReasoningDelta, RefusalDelta, TextDelta
 from toolstone.wire import SseDecoder
@@ -287,16 +286,16 @@ def test_tool_calls_that_are_no_list_are_refused():
 
 
 def test_a_stream_without_an_end_is_no_answer():
-    with pytest.raises(TransportError, match="finish_reason, after 1 events") as caught:
+    with pytest.raises(ProtocolError, match="finish_reason, after 1 events") as caught:
         fed(chunk({"content": "It is"}), done=False)
     assert (caught.value.outcome, caught.value.phase) == ("partial", "stream")
-    with pytest.raises(TransportError) as caught:
+    with pytest.raises(ProtocolError) as caught:
         streamed(b"")
     assert caught.value.outcome == "none"
 
 
 def test_done_is_no_end():
-    with pytest.raises(TransportError, match="finish_reason"):
+    with pytest.raises(ProtocolError, match="finish_reason"):
         fed(chunk({"content": "It is"}))
 
 

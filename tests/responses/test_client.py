@@ -225,7 +225,7 @@ async def test_a_stream_where_none_was_asked_for_is_taken_if_it_is_whole(transpo
     async with peer.Peer(STREAM, cut) as there:
         asked = model(there, transport, retry=Retry(attempts=1))
         assert (await asked.respond(PLAIN, Seen())).text == "It is 21 °C in Paris. 😀"
-        with pytest.raises(TransportError, match="terminal event"):
+        with pytest.raises(ProtocolError, match="terminal event"):
             await asked.respond(PLAIN, Seen())
 
 
@@ -243,7 +243,7 @@ async def test_a_stream_where_none_was_asked_for_is_taken_if_it_is_whole(transpo
 )
 async def test_a_200_that_is_no_response_says_so(transport, request_, answer, message):
     async with peer.Peer(answer) as there:
-        with pytest.raises((ProtocolError, TransportError), match=message):
+        with pytest.raises(ProtocolError, match=message):
             await model(there, transport, retry=Retry(attempts=1)).respond(request_, Seen())
 
 
@@ -406,13 +406,19 @@ async def test_a_stream_that_breaks_is_begun_anew_and_what_was_said_is_void(tran
 
 
 @pytest.mark.parametrize(
-    "end", [[peer.END], [peer.CLOSE], [peer.RESET]], ids=["clean", "close", "reset"]
+    ("end", "kind"),
+    [
+        ([peer.END], ProtocolError),  # it ends in good order, and says no end
+        ([peer.CLOSE], TransportError),
+        ([peer.RESET], TransportError),
+    ],
+    ids=["clean", "close", "reset"],
 )
 @pytest.mark.parametrize("extra", [b"", b'event: response.completed\ndata: {"type":'])
-async def test_a_stream_without_its_end_is_no_success(transport, end, extra):
+async def test_a_stream_without_its_end_is_no_success(transport, end, kind, extra):
     half = wire.encode(wire.narrate(TEXT)[:6]) + extra
     async with peer.Peer([peer.chunked_head(), peer.chunk(half), *end]) as there:
-        with pytest.raises(TransportError) as caught:
+        with pytest.raises(kind) as caught:
             await model(there, transport).respond(STREAMED, Seen())
 
     error = caught.value
@@ -429,7 +435,7 @@ async def test_a_stream_cut_anywhere_is_no_success(cut):
     end = min(cut, data.rindex(b"event: ") - 1)
     reply = peer.chunked_head() + peer.chunk(data[:end] or b"\n") + peer.END
     async with peer.Peer(reply) as there:
-        with pytest.raises(TransportError):
+        with pytest.raises(ProtocolError, match="terminal event"):
             await model(there, HttpxTransport, retry=Retry(attempts=1)).respond(STREAMED, Seen())
 
 

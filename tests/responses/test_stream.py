@@ -15,7 +15,6 @@ from toolstone.errors import (
     RateLimitError,
     ServerError,
     StatusError,
-    TransportError,
 )
 from toolstone.events import ArgumentsDelta, ReasoningDelta, RefusalDelta, TextDelta
 from toolstone.items import parse_item
@@ -591,7 +590,7 @@ def test_a_stream_without_its_terminal_event_is_no_answer_wherever_it_ends():
     for end in [*range(0, last, 97), last, len(data) - 1]:
         decoder, assembler = SseDecoder(), Assembler()
         assembler.feed(decoder.feed(data[:end]))
-        with pytest.raises(TransportError, match="without its terminal event") as caught:
+        with pytest.raises(ProtocolError, match="without its terminal event") as caught:
             assembler.end()
         assert caught.value.retryable
         assert caught.value.outcome == ("partial" if assembler.heard else "none")

@@ -9,7 +9,7 @@ How it ended is what `finish_reason` says:
 | `length`, and its synonyms                 | incomplete, `max_output_tokens`             |
 | `content_filter`, and its synonyms         | incomplete, `content_filter`                |
 | `error`, `abort` ...                       | `ServerError`                               |
-| none                                       | `TransportError`: it is not the end         |
+| none                                       | `ProtocolError`: it is not the end          |
 | any other word                             | that word: the run fails, and names it      |
 """
 
@@ -18,7 +18,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from toolstone.chat.answer import read_message
-from toolstone.errors import ProtocolError, ServerError, TransportError
+from toolstone.errors import ProtocolError, ServerError
 from toolstone.outcomes import needs_answer
 from toolstone.ports import Response
 from toolstone.responses.decode import decode
@@ -70,8 +70,8 @@ def parse_completion(
     Only `choices` must be there, with one choice that has a message and a `finish_reason`.
 
     Raises:
-        ProtocolError: It is no chat completion; says what it looks like and what to do.
-        TransportError: It does not say how it ended.
+        ProtocolError: It is no chat completion, or does not say how it ended; says what it looks
+            like and what to do.
         StatusError: It is an error.
     """
     if not body.startswith(b"{"):
@@ -106,8 +106,8 @@ def completion_from(
     """A `Response` from its decoded JSON object, whose first choice has a message.
 
     Raises:
-        ProtocolError: A part of it is of no known shape, or a call was lost.
-        TransportError: It does not say how it ended; `partial` has what it holds.
+        ProtocolError: A part of it is of no known shape, a call was lost, or it does not say how it
+            ended; `partial` has what it holds.
         StatusError: It says that it broke; `partial` has what it holds.
     """
     response = read_completion(raw, sent=sent, received=received, tag=tag)
@@ -164,8 +164,11 @@ def read_completion(
 def _distrusted(finish: str, response: Response) -> ServiceError | None:
     """Why an answer is none, if it is none."""
     if not finish:
-        return TransportError(
-            "the answer has no finish_reason: it is not whole", phase="body", outcome="partial"
+        return ProtocolError(
+            "the answer has no finish_reason: it is not whole",
+            phase="body",
+            outcome="partial",
+            retryable=True,
         )
     if finish.lower() in _BROKE:
         return ServerError(f"the service broke off the answer: finish_reason {finish!r}")

@@ -15,7 +15,7 @@ from pydantic_core import PydanticSerializationError, from_json, to_json
 from toolstone import limits
 from toolstone.chat.fold import Fold
 from toolstone.chat.parse import completion_from, read_completion
-from toolstone.errors import LimitError, ProtocolError, TransportError
+from toolstone.errors import LimitError, ProtocolError
 from toolstone.events import ArgumentsDelta, ReasoningDelta, RefusalDelta, TextDelta
 from toolstone.responses.decode import decode, mend
 from toolstone.responses.failures import TABLE, failure, read_error
@@ -82,8 +82,8 @@ class Assembler:
 
         Raises:
             StatusError: The service told an error.
-            ProtocolError: An event is no chunk, or a call was lost.
-            TransportError: `[DONE]` came, and no `finish_reason` before it.
+            ProtocolError: An event is no chunk, a call was lost, or `[DONE]` came and no
+                `finish_reason` before it.
             LimitError: There are too many events, or they say too much.
         """
         self._count += len(events)
@@ -106,17 +106,18 @@ class Assembler:
         """The stream has ended.
 
         Raises:
-            TransportError: There was no `finish_reason`; `partial` has what arrived.
-            ProtocolError: A call was lost.
+            ProtocolError: There was no `finish_reason` (`partial` has what arrived), or a call was
+                lost.
             ServerError: It says that it broke.
         """
         if self.response is None:
             if not self._fold.finish:
-                raise TransportError(
+                raise ProtocolError(
                     f"the stream ended without a finish_reason, after {self._count} events; the "
                     "answer is not whole",
                     phase="stream",
                     outcome="partial" if self.heard else "none",
+                    retryable=True,
                 )
             raw = self._fold.whole()
             self.response = completion_from(
@@ -161,7 +162,7 @@ class Assembler:
 
     def _chunk(self, data: bytes) -> JSON:
         try:
-            chunk = from_json(data)
+            chunk = from_json(data, allow_inf_nan=False)
         except ValueError:
             chunk = decode(data, phase="stream")
             self._halved = True

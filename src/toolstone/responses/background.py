@@ -125,13 +125,13 @@ class Background:
                 return None
             try:
                 return await self._exchange(url, "GET", streamed=True)
-            except TransportError as error:
+            except ServiceError as error:
+                if not _broke_off(error):
+                    if not self._may_come(error):
+                        raise
+                    return None
                 fruitless = 1 if self._heard > heard else fruitless + 1
                 await self._patience.wait(service.retry.pause(error, fruitless))
-            except ServiceError as error:
-                if not self._may_come(error):
-                    raise
-                return None
         return None
 
     async def _poll(self, *, waits: bool) -> Response:
@@ -279,6 +279,11 @@ class _Listener:
 
 def _ended(response: Response | None) -> bool:
     return response is not None and response.status not in UNENDED
+
+
+def _broke_off(error: ServiceError) -> bool:
+    """Whether the stream only ended too early, however it did."""
+    return isinstance(error, TransportError | ProtocolError) and error.retryable
 
 
 def _failed(error: ServiceError) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Any, Final
+from typing import Any, Final, NoReturn
 
 from pydantic_core import from_json
 
@@ -21,10 +21,10 @@ def decode(data: bytes, *, phase: str = "body") -> Any:
     by UTF-16 units send, stays in the text: see `mend`.
 
     Raises:
-        ProtocolError: They are no JSON, or not UTF-8; says where.
+        ProtocolError: They are no JSON (NaN and Infinity are none), or not UTF-8; says where.
     """
     try:
-        return from_json(data)
+        return from_json(data, allow_inf_nan=False)
     except ValueError as error:
         return _decode_again(data, error, phase)
 
@@ -42,10 +42,14 @@ def _decode_again(data: bytes, first: ValueError, phase: str) -> Any:
         if data.startswith(b"\xef\xbb\xbf"):
             return decode(data[3:], phase=phase)
         if _SURROGATE.search(data):
-            return json.loads(text)
+            return json.loads(text, parse_constant=_no_constant)
     except (ValueError, RecursionError) as error:
         raise _no_json(data, str(error), phase) from error
     raise _no_json(data, str(first), phase) from first
+
+
+def _no_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is not JSON")
 
 
 def _no_json(data: bytes, why: str, phase: str) -> ProtocolError:

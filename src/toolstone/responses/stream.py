@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Final
 from pydantic_core import from_json
 
 from toolstone import limits
-from toolstone.errors import LimitError, ProtocolError, TransportError
+from toolstone.errors import LimitError, ProtocolError
 from toolstone.events import ArgumentsDelta, Noted, ReasoningDelta, RefusalDelta, TextDelta
 from toolstone.items import parse_item
 from toolstone.ports import Response
@@ -122,7 +122,7 @@ class Assembler:
             if self.response is not None or data.startswith(b"[DONE]"):
                 continue
             try:
-                event = from_json(data)
+                event = from_json(data, allow_inf_nan=False)
                 number, kind, text = (
                     event.get("sequence_number"),
                     event.get("type"),
@@ -150,15 +150,16 @@ class Assembler:
         """The stream has ended.
 
         Raises:
-            TransportError: There was no terminal event; `partial` has what arrived.
+            ProtocolError: There was no terminal event; `partial` has what arrived.
         """
         if self.response is not None:
             return self.response
-        raise TransportError(
+        raise ProtocolError(
             f"the stream ended without its terminal event, after {self._count} events and "
             f"{len(self._slots)} items; the answer is not whole",
             phase="stream",
             outcome="partial" if self.heard else "none",
+            retryable=True,
         )
 
     def partial(self) -> Response | None:
