@@ -18,6 +18,11 @@ def data_url(kind, data):
     return f"data:{kind};base64,{base64.b64encode(data).decode()}"
 
 
+def written(path, content):
+    path.write_bytes(content)
+    return path
+
+
 @pytest.fixture
 def picture(tmp_path):
     path = tmp_path / "x.png"
@@ -129,6 +134,17 @@ def test_a_file_is_read_when_the_message_is_made_and_not_before(tmp_path):
         (lambda _: File(data=b"", file_id="f"), "a File with 2 of path="),
         (lambda _: Image(data="aGk="), "an Image: data= is a 'str'; give bytes"),
         (lambda folder: File(path=folder), "cannot be read: IsADirectoryError"),
+        (lambda _: Image(data=b""), "an Image is empty"),
+        (lambda _: File(data=b""), "a File is empty"),
+        (lambda folder: File(path=written(folder / "none.txt", b"")), r"none.txt'\) is empty"),
+        (lambda _: Image(url="file:///etc/passwd"), "its URL of 18 .* for a file .* give path="),
+        (lambda _: File(url="file:///etc/passwd"), "its URL of 18 .* for a file .* give path="),
+        (lambda _: File(url="report.pdf"), "begins with none of 'https:', 'http:' and 'data:'"),
+        (
+            lambda folder: Image(path=written(folder / "x.pdf", b"%PDF-1.7")),
+            r"x.pdf'\) has the media type 'application/pdf', .* give it as a File",
+        ),
+        (lambda _: Image(data=PNG, media_type="png"), "an Image has the media type 'png'"),
     ],
 )
 def test_a_part_that_cannot_be_is_refused(make, says, tmp_path):
@@ -155,7 +171,7 @@ def test_what_is_too_large_is_refused_before_it_is_read(tmp_path, monkeypatch):
     with pytest.raises(InputError, match="an Image has 31 bytes"):
         user([Image(data=b"x" * 31)])
     with pytest.raises(InputError, match="an Image: its URL has 41 characters, at most 40"):
-        user([Image(url="x" * 41)])
+        user([Image(url=f"https://{'x' * 33}")])
     for text in ("x" * 41, ["x" * 41], Text("x" * 41)):
         with pytest.raises(InputError, match="a text of 41 characters: at most 40"):
             user(text)

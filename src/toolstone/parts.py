@@ -55,7 +55,7 @@ class Image:
     Attributes:
         path: A file on this machine, read when the message is made or the tool has returned.
         data: The bytes of the image.
-        url: Where the service finds it, `https:` or `data:`.
+        url: Where the service finds it: `https:`, `http:` or `data:`.
         file_id: Of a file that the service has.
         media_type: Such as `image/png`; guessed from the first bytes, or from the path.
         detail: `low`, `high`, `auto` or `original`.
@@ -75,19 +75,28 @@ class Image:
         """The part as the wire has it.
 
         Raises:
-            InputError: Not exactly one source is given, or the file cannot be read or is too large.
+            InputError: Not exactly one source is given, or it cannot be: the file cannot be read,
+                is empty or too large, the URL is not one that the service could open.
         """
         match _source(self):
             case "file_id":
                 part: JSON = {"type": "input_image", "file_id": self.file_id}
             case "url":
-                url = _short_enough(self, self.url or "", limits.IMAGE_URL_CHARACTERS)
+                url = _reachable(self, limits.IMAGE_URL_CHARACTERS)
                 part = {"type": "input_image", "image_url": url}
             case _:
                 data = _content(self, limits.IMAGE_URL_CHARACTERS)
-                kind = self.media_type or _image_type(data) or _guess(self.path, "image/png")
-                part = {"type": "input_image", "image_url": _data_url(kind, data)}
+                part = {"type": "input_image", "image_url": _data_url(self._kind(data), data)}
         return {**part, "detail": self.detail} if self.detail else part
+
+    def _kind(self, data: bytes) -> str:
+        kind = self.media_type or _image_type(data) or _guess(self.path, "image/png")
+        if not kind.startswith("image/"):
+            raise InputError(
+                f"{_who(self)} has the media type {kind!r}, and an image's begins with 'image/'; "
+                "give it as a File, or say media_type="
+            )
+        return kind
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,7 +106,7 @@ class File:
     Attributes:
         path: A file on this machine, read when the message is made or the tool has returned.
         data: The bytes of the file.
-        url: Where the service finds it, `https:` or `data:`.
+        url: Where the service finds it: `https:`, `http:` or `data:`.
         file_id: Of a file that the service has.
         name: The name the model is told; by default that of the path.
         media_type: Such as `application/pdf`; guessed from the name.
@@ -116,13 +125,14 @@ class File:
         """The part as the wire has it.
 
         Raises:
-            InputError: Not exactly one source is given, or the file cannot be read or is too large.
+            InputError: Not exactly one source is given, or it cannot be: the file cannot be read,
+                is empty or too large, the URL is not one that the service could open.
         """
         match _source(self):
             case "file_id":
                 part: JSON = {"type": "input_file", "file_id": self.file_id}
             case "url":
-                part = self._by_url(self.url or "")
+                part = self._by_url(_reachable(self, limits.FILE_DATA_CHARACTERS))
             case _:
                 data = _content(self, limits.FILE_DATA_CHARACTERS)
                 name = self._told_name(data)
@@ -132,8 +142,7 @@ class File:
         return {**part, "detail": self.detail} if self.detail else part
 
     def _by_url(self, url: str) -> JSON:
-        url = _short_enough(self, url, limits.FILE_DATA_CHARACTERS)
-        if not url.startswith("data:"):
+        if url[:5].lower() != "data:":
             named = {} if self.name is None else {"filename": self.name}
             return {"type": "input_file", **named, "file_url": url}
         return {"type": "input_file", "filename": self.name or "file", "file_data": url}
@@ -194,6 +203,7 @@ def _fitting(text: str) -> str:
 # ---------------------------------------------------------------------------------- the sources
 
 _SOURCES: Final = ("path", "data", "url", "file_id")
+_SCHEMES: Final = ("https://", "http://", "data:")
 
 
 def _source(part: Image | File) -> str:
@@ -212,14 +222,14 @@ def _content(part: Image | File, most: int) -> bytes:
         if not isinstance(part.data, bytes | bytearray | memoryview):
             raise InputError(f"{_who(part)}: data= is a {type(part.data).__name__!r}; give bytes")
         _check_size(part, len(part.data), most)
-        return bytes(part.data)
+        return _some(part, bytes(part.data))
     try:
         with open(os.fspath(part.path or ""), "rb", opener=_without_waiting) as file:
             about = os.fstat(file.fileno())
             if not stat.S_ISREG(about.st_mode):
                 raise InputError(f"{_who(part)} is not a file")
             _check_size(part, about.st_size, most)
-            return file.read()
+            return _some(part, file.read())
     except OSError as error:
         raise InputError(f"{_who(part)} cannot be read: {type(error).__name__}") from error
 
@@ -237,7 +247,20 @@ def _check_size(part: Image | File, size: int, most: int) -> None:
         )
 
 
-def _short_enough(part: Image | File, url: str, most: int) -> str:
+def _some(part: Image | File, data: bytes) -> bytes:
+    if not data:
+        raise InputError(f"{_who(part)} is empty; give one that holds something")
+    return data
+
+
+def _reachable(part: Image | File, most: int) -> str:
+    """The URL, if the service could open it."""
+    url = part.url or ""
+    if not url[:8].lower().startswith(_SCHEMES):
+        raise InputError(
+            f"{_who(part)}: its URL of {len(url)} characters begins with none of 'https:', 'http:' "
+            "and 'data:', so the service cannot open it; for a file on this machine give path="
+        )
     if len(url) > most:
         raise InputError(
             f"{_who(part)}: its URL has {len(url)} characters, at most {most} can be sent"
