@@ -75,6 +75,7 @@ SAYINGS = (
     "Internal server error",
     "overloaded",
     "Previous response with id 'resp_1' not found.",
+    "Conversation with id 'conv_1' not found.",
     "Response with id 'resp_1' not found.",
     "Item with id 'rs_1' not found.",
 )
@@ -120,6 +121,15 @@ def test_every_row_can_be_reached():
 )
 def test_an_error_is_found_in_whatever_it_is_told_in(raw, said):
     assert read_error(raw) == said
+
+
+def test_each_lost_state_has_its_own_next_step():
+    conversation = failure(Said("Conversation with id 'conv_1' not found."), status=404)
+    response = failure(Said("Response with id 'resp_1' not found."), status=404)
+
+    assert "model.conversations.create()" in str(conversation)
+    assert "store=True" not in str(conversation)
+    assert "store=True" in str(response)
 
 
 def test_the_server_may_say_whether_to_try_again():

@@ -196,7 +196,17 @@ TABLE: Final[tuple[Row, ...]] = (
         StatusError,
         retryable=False,
         statuses=frozenset({404}),
-        pattern=_pattern(r"^(response|conversation|item|message)\b.*\bnot found"),
+        pattern=_pattern(r"^conversation\b.*\bnot found"),
+        hint="It was deleted, or never made: make one with `await model.conversations.create()` "
+        "and give its id",
+        means="state-lost",
+        mend="rebuild",
+    ),
+    Row(
+        StatusError,
+        retryable=False,
+        statuses=frozenset({404}),
+        pattern=_pattern(r"^(response|item|message)\b.*\bnot found"),
         hint="It was deleted, has ended, or was never kept: store=True keeps a response",
         means="state-lost",
         mend="rebuild",
