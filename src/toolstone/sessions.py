@@ -7,7 +7,7 @@ import time
 import uuid
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, TypedDict
+from typing import TYPE_CHECKING, Any, Final, TypedDict
 
 from toolstone import limits
 from toolstone.errors import InputError
@@ -48,6 +48,13 @@ AnyCall = CallKey | ToolCall | str
 """A call, its key, or the key as text such as `"3.1"`."""
 
 _KEY_CHARACTERS = 40
+
+_DOORS: Final = {
+    "approval": " Use approve(...) or deny(...).",
+    "deferred": " Use settle(...) with result= or failed=.",
+    "unknown": " Use settle(...) with result=, failed= or again=True.",
+}
+"""Which ruling is for a call that waits so; `sessions` has the states, `rulings` the doors."""
 
 NO_CALL = CallKey(0, 0)
 """Where a context is needed and there is no call."""
@@ -176,7 +183,8 @@ class Sessions:
             waiting = ", ".join(f"{call.key} ({waits_for(call, tools)})" for call in open_calls)
             raise InputError(
                 f"session {session!r}: call {key} is {state!r}; this ruling is for one that is "
-                f"{' or '.join(sorted(states))}. Waiting: {waiting or 'none'}"
+                f"{' or '.join(sorted(states))}.{_DOORS.get(state, '')} "
+                f"Waiting: {waiting or 'none'}"
             )
         journal = Journal(run, run.id, ledger=ledger, observers=self._observers, now=time.time)
         await journal.record(replace(ruling(found), call=key))

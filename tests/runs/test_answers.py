@@ -162,7 +162,10 @@ async def test_an_item_that_is_no_function_call_is_answered_by_its_own_kind(item
         (COMPUTER, {"failed": "no"}),
         (COMPUTER, {"again": True}),
         (COMPUTER, {"result": Image()}),
-        ({**COMPUTER, "pending_safety_checks": [{"id": "x"}]}, {"result": Image(url="u")}),
+        (
+            {**COMPUTER, "pending_safety_checks": [{"id": "x"}]},
+            {"result": Image(url="https://x.example/u")},
+        ),
         (SHELL, {"result": 3}),
         (COMMANDS, {"result": [3]}),
         (COMMANDS, {"result": [{"code": 3}]}),
@@ -208,7 +211,9 @@ async def test_items_of_several_kinds_and_a_function_call_are_answered_in_their_
         ("mcp_approval_request", "approval"),
     ]
     assert waiting.calls[1].output == "seen"
-    for one, result in zip(waiting.waiting, (Image(url="u"), "done"), strict=False):
+    for one, result in zip(
+        waiting.waiting, (Image(url="https://x.example/u"), "done"), strict=False
+    ):
         await agent.settle("s", one, result=result)
     assert (await agent.resume("s")).waiting[0].name == "mcp_approval_request"
     await agent.deny("s", "0.3", "not that one")
@@ -241,6 +246,8 @@ async def test_a_request_of_an_mcp_server_is_approved_and_denied_like_any_other(
         model = Scripted(MCP, "end")
         agent = Agent(model)
         waiting = await agent.run("go", session="s")
+        with pytest.raises(InputError, match=r"Use approve\(\.\.\.\) or deny\(\.\.\.\)"):
+            await agent.settle("s", waiting.waiting[0], result="yes")
         await getattr(agent, rule)("s", waiting.waiting[0])
         await agent.resume("s")
         assert model.requests[-1].items[-1].raw["approve"] is approve

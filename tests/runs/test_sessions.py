@@ -92,6 +92,17 @@ async def test_a_ruling_about_a_call_that_does_not_wait_says_which_do(ledger):
         await agent.approve("t", "0.0")
 
 
+async def test_the_wrong_ruling_names_the_right_one(ledger):
+    order = Tool.from_schema("order", {"type": "object"})
+    calls = [call("pay", amount=5), call("order", amount=1)]
+    agent = Agent(Scripted(calls), tools=[pay, order], ledger=ledger)
+    await agent.run("pay", session="s")
+    with pytest.raises(InputError, match=r"0\.1 is 'deferred'.* Use settle\(\.\.\.\) with result="):
+        await agent.approve("s", "0.1")
+    with pytest.raises(InputError, match=r"0\.0 is 'approval'.* Use approve\(.*deny\("):
+        await agent.settle("s", "0.0", result="no")
+
+
 async def test_something_new_cannot_be_said_while_calls_wait(ledger):
     agent = Agent(Scripted(call("pay", amount=5)), tools=[pay], ledger=ledger)
     await agent.run("pay", session="s")
