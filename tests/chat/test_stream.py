@@ -208,7 +208,7 @@ def test_half_a_character_left_in_arguments_is_kept_for_the_schema_to_refuse():
     data = rb'data: {"choices":[{"delta":{"tool_calls":[{"index":0,"id":"c","function":{"name":"f","arguments":"\ud83d"}}]},"finish_reason":"stop"}]}'
     response, _ = streamed(data + b"\n\n")
 
-    assert response.calls[0].arguments == "\ud83d"
+    assert response.calls[0].arguments == r"\ud83d"
 
 
 # --------------------------------------------------------------------------- whose call it is

@@ -140,7 +140,6 @@ def test_m09_depth_costs_less_than_fifty_milliseconds(scenario):
     assert min(spent) < 0.05
 
 
-@pytest.mark.xfail(strict=True, reason="the run fails with InputError when the call goes back")
 @pytest.mark.parametrize("scenario", ["M14-raw"])
 @DOORS
 async def test_m14_half_a_character_written_as_it_is_is_refused_too(scenario, door, agent, peer):

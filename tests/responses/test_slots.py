@@ -82,13 +82,18 @@ def test_essence_leaves_out_what_does_not_matter():
 def test_halves_of_characters_are_mended():
     assert mend("a\ud83d\ude00b") == "a😀b"
     assert mend("a\ud83d") == "a\ufffd"
-    assert mend("a\ud83d", keep_halves=True) == "a\ud83d"
+    assert mend("a\ud83d", keep_halves=True) == r"a\ud83d"
     assert mend("ü") == "ü"
 
 
 def test_odd_json_is_decoded_or_told():
     assert decode(b'\xef\xbb\xbf{"a": 1}') == {"a": 1}
-    assert decode(b'{"a": "\\ud83d"}') == {"a": "\ud83d"}
+    assert decode(b'{"a": "\\ud83d"}') == {"a": "\ufffd"}
+    assert decode(b'{"a": "\\ud83d"}', phase="stream") == {"a": "\ud83d"}  # its other half may come
+    assert decode(b'{"arguments": ["\\ud83d"], "b": [{"arguments": "\\ud83d"}]}') == {
+        "arguments": ["\ufffd"],
+        "b": [{"arguments": r"\ud83d"}],
+    }
     for odd in (b'{"a": "\\ud83d"', b'\xef\xbb\xbf{"a"', b"\xef\xbb\xbf\xff"):
         with pytest.raises(ProtocolError):
             decode(odd)

@@ -9,16 +9,17 @@ from pydantic_core import from_json
 
 from toolstone.errors import ProtocolError
 
-__all__ = ["decode", "mend"]
+__all__ = ["decode", "mend", "whole"]
 
 _SURROGATE: Final = re.compile(rb"\\u[dD][89A-Fa-f]")
+_HALF: Final = re.compile("[\ud800-\udfff]")
 
 
 def decode(data: bytes, *, phase: str = "body") -> Any:
     """The JSON value that the bytes are.
 
-    A byte order mark is passed over. A lone surrogate in an escape, which servers that cut text
-    by UTF-16 units send, stays in the text: see `mend`.
+    A byte order mark is passed over. Half a character, which servers that cut text by UTF-16 units
+    send, is mended (see `whole`); in an event of a stream it stays, until its other half is there.
 
     Raises:
         ProtocolError: They are no JSON (NaN and Infinity are none), or not UTF-8; says where.
@@ -42,7 +43,8 @@ def _decode_again(data: bytes, first: ValueError, phase: str) -> Any:
         if data.startswith(b"\xef\xbb\xbf"):
             return decode(data[3:], phase=phase)
         if _SURROGATE.search(data):
-            return json.loads(text, parse_constant=_no_constant)
+            value = json.loads(text, parse_constant=_no_constant)
+            return value if phase == "stream" else whole(value)
     except (ValueError, RecursionError) as error:
         raise _no_json(data, str(error), phase) from error
     raise _no_json(data, str(first), phase) from first
@@ -58,16 +60,29 @@ def _no_json(data: bytes, why: str, phase: str) -> ProtocolError:
     )
 
 
+def whole(value: Any, key: str = "") -> Any:
+    """A decoded value whose texts can all be written again: see `mend`."""
+    if isinstance(value, dict):
+        return {mend(name): whole(inner, name) for name, inner in value.items()}
+    if isinstance(value, list):
+        return [whole(inner) for inner in value]
+    return mend(value, keep_halves=key == "arguments") if isinstance(value, str) else value
+
+
 def mend(text: str, *, keep_halves: bool = False) -> str:
     """Join the halves of characters that were sent apart.
 
-    A half left alone becomes U+FFFD; or stays, in text that must not be changed unnoticed.
+    A half left alone becomes U+FFFD; or, in a call's arguments, which must not be changed
+    unnoticed, the escape that says it in JSON: then it is refused there, and can go back.
     """
     if text.isascii():
         return text
     try:
         text.encode()
     except UnicodeEncodeError:
-        alone = "surrogatepass" if keep_halves else "replace"
-        return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", alone)
+        units = text.encode("utf-16-le", "surrogatepass")
+        if not keep_halves:
+            return units.decode("utf-16-le", "replace")
+        joined = units.decode("utf-16-le", "surrogatepass")
+        return _HALF.sub(lambda half: f"\\u{ord(half[0]):04x}", joined)
     return text

@@ -21,7 +21,7 @@ from toolstone.errors import LimitError, ProtocolError
 from toolstone.events import ArgumentsDelta, Noted, ReasoningDelta, RefusalDelta, TextDelta
 from toolstone.items import parse_item
 from toolstone.ports import Response
-from toolstone.responses.decode import decode, mend
+from toolstone.responses.decode import decode, mend, whole
 from toolstone.responses.failures import TABLE, failure, read_error
 from toolstone.responses.kinds import DELTAS, PARTS, WHOLE
 from toolstone.responses.numbering import Numbering
@@ -45,6 +45,7 @@ _TERMINAL: Final = frozenset(
     {"response.completed", "response.incomplete", "response.failed", "response.cancelled"}
 )
 _ITEMS: Final = frozenset({"response.output_item.added", "response.output_item.done"})
+_WHOLES: Final = frozenset({"item", "part", "response", "text", "arguments", "refusal"})
 _HEADS: Final = frozenset({"response.created", "response.queued", "response.in_progress"})
 _COMPARED: Final = frozenset({"message", "function_call"})
 _TEXT: Final = "response.output_text.delta"
@@ -188,6 +189,8 @@ class Assembler:
                 phase="stream",
                 body=data[:1024],
             )
+        for told in event.keys() & _WHOLES:
+            event[told] = whole(event[told], told)
         self._halved = True
         self._hot = None
         return event, event.get("sequence_number"), event.get("type"), event.get("delta")
