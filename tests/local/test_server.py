@@ -365,6 +365,16 @@ def test_call_ids_may_start_anew_once_they_are_answered():
     assert reply.json()["output"][0]["content"][0]["text"] == "c"
 
 
+def test_a_second_output_of_a_call_is_told_from_one_without_a_call():
+    with serve(Script(["a"])) as endpoint:
+        replies = [post(endpoint, input=items) for items in ([*PAIR, PAIR[-1]], PAIR[2:])]
+
+    assert [reply.status_code for reply in replies] == [400, 400]
+    twice, alone = (reply.json()["error"]["message"] for reply in replies)
+    assert "already has an output" in twice
+    assert "No tool call found" in alone
+
+
 def test_a_stored_response_can_be_gone_on_from_and_an_unstored_one_cannot():
     script = Script([call("f", city="Rome"), "done"])
     with serve(script) as endpoint:
@@ -475,7 +485,15 @@ def test_only_loopback_is_served_and_only_under_its_own_name():
 def test_a_port_in_use_is_a_config_error():
     with serve(Script([])) as endpoint:
         port = httpx.URL(endpoint.base_url).port
-        with pytest.raises(ConfigError, match=f"127.0.0.1:{port}"), serve(Script([]), port=port):
+        taken = rf"127\.0\.0\.1:{port}: port {port} is taken; choose another, or 0"
+        with pytest.raises(ConfigError, match=taken), serve(Script([]), port=port):
+            pass
+
+
+@pytest.mark.parametrize("port", [-1, 65536, 99999])
+def test_a_port_that_cannot_be_is_a_config_error(port):
+    with pytest.raises(ConfigError, match=f"no port {port}; give 1 to 65535, or 0"):
+        with serve(Script([]), port=port):
             pass
 
 

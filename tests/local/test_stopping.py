@@ -24,7 +24,10 @@ async def half(turn):
     yield Text(" and half")
     yield End()
 
-run(Function(half), store={store!r}, ready=lambda url, stop: print(json.dumps(url), flush=True))
+try:
+    run(Function(half), store={store!r}, ready=lambda url, stop: print(json.dumps(url), flush=True))
+except KeyboardInterrupt:
+    pass
 """
 
 
@@ -34,7 +37,7 @@ class Child:
     def __init__(self, seconds, store=None):
         program = PROGRAM.format(seconds=seconds, store=store)
         self.process = subprocess.Popen(
-            [sys.executable, "-c", program], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+            [sys.executable, "-c", program], stdout=subprocess.PIPE, stderr=subprocess.PIPE
         )
         self.url = json.loads(self.process.stdout.readline())
 
@@ -46,10 +49,15 @@ class Child:
             self.process.kill()
         self.process.wait()
         self.process.stdout.close()
+        self.process.stderr.close()
 
     def create(self, **body):
         body = {"model": "m", "input": "x", **body}
         return httpx.stream("POST", f"{self.url}/responses", json=body, timeout=20)
+
+    def complete(self, **body):
+        body = {"model": "m", "messages": [{"role": "user", "content": "x"}], **body}
+        return httpx.stream("POST", f"{self.url}/chat/completions", json=body, timeout=20)
 
 
 def events_until(lines, kind):
@@ -76,18 +84,35 @@ def test_a_stream_that_ends_in_time_ends_well(number):
     assert last[-2:] == ["data: [DONE]", ""]
 
 
-def test_a_stream_that_takes_too_long_is_failed_and_still_gets_its_ending():
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_stream_that_takes_too_long_is_failed_and_still_gets_its_ending(number):
     with Child(seconds=60) as child, child.create(stream=True) as reply:
         lines = reply.iter_lines()
         events_until(lines, "response.output_text.delta")
-        child.process.terminate()
+        child.process.send_signal(number)
         rest = events_until(lines, "response.failed")
         last = list(lines)
         child.process.wait(10)
+        told = child.process.stderr.read().decode()
 
     assert rest[-2]["type"] == "error"
     assert rest[-1]["response"]["error"]["code"] == "server_error"
     assert last[-2:] == ["data: [DONE]", ""]
+    assert "Traceback" not in told
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_completion_that_takes_too_long_gets_its_error_and_no_traceback_is_written(number):
+    with Child(seconds=60) as child, child.complete(stream=True) as reply:
+        lines = reply.iter_lines()
+        next(line for line in lines if "half" in line)
+        child.process.send_signal(number)
+        last = [line for line in lines if line]
+        child.process.wait(10)
+        told = child.process.stderr.read().decode()
+
+    assert json.loads(last[-1].removeprefix("data: "))["error"]["code"] == "server_error"
+    assert "Traceback" not in told
 
 
 def test_a_plain_answer_that_takes_too_long_comes_home_failed():

@@ -7,7 +7,7 @@ from typing import Any
 
 import uvicorn
 from starlette.applications import Starlette
-from starlette.types import ASGIApp
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from toolstone import limits
 
@@ -30,7 +30,8 @@ class Server(uvicorn.Server):
     def __init__(self, app: ASGIApp, inner: Starlette, *, date_header: bool) -> None:
         super().__init__(
             uvicorn.Config(
-                app,
+                self._answer,
+                interface="asgi3",
                 date_header=date_header,
                 log_config=None,
                 access_log=False,
@@ -40,7 +41,9 @@ class Server(uvicorn.Server):
                 timeout_graceful_shutdown=limits.LOCAL_GRACE_SECONDS,
             )
         )
+        self._app = app
         self._inner = inner
+        self._stopping = False
 
     def serve_until_told(
         self, listener: socket.socket, ready: Callable[[], None] = lambda: None
@@ -51,10 +54,19 @@ class Server(uvicorn.Server):
 
     async def shutdown(self, sockets: Any = None) -> None:
         """Stop in good order."""
+        self._stopping = True
         endpoint = getattr(self._inner.state, "endpoint", None)
         if endpoint is not None:
             endpoint.stopping = True
         await super().shutdown(sockets)
+
+    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer; what is broken off at the end has had its ending, and is no error to be told."""
+        try:
+            await self._app(scope, receive, send)
+        except asyncio.CancelledError:
+            if not self._stopping:
+                raise
 
     async def _serving(self, listener: socket.socket, ready: Callable[[], None]) -> None:
         task = asyncio.create_task(self.serve(sockets=[listener]))

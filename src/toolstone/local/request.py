@@ -316,6 +316,7 @@ def _check_pairs(items: Items) -> None:
     Some services start their ids anew in each response: an id may come again once it is answered.
     """
     waiting: set[tuple[str, str]] = set()
+    answered: set[tuple[str, str]] = set()
     for item in items:
         kind = _PAIRS.get(item["type"])
         call_id = item.get("call_id")
@@ -326,11 +327,15 @@ def _check_pairs(items: Items) -> None:
             if (kind, call_id) in waiting:
                 refuse("invalid_value", f"two calls wait under call_id {call_id!r}", "input")
             waiting.add((kind, call_id))
-        elif (kind, call_id) not in waiting:
-            message = f"No tool call found for {spoken} output with call_id {call_id}."
+        elif (kind, call_id) in waiting:
+            waiting.discard((kind, call_id))
+            answered.add((kind, call_id))
+        elif (kind, call_id) in answered:
+            message = f"The {spoken} {call_id} already has an output; give one for each call."
             refuse("invalid_value", message, "input")
         else:
-            waiting.discard((kind, call_id))
+            message = f"No tool call found for {spoken} output with call_id {call_id}."
+            refuse("invalid_value", message, "input")
     for kind, call_id in sorted(waiting):
         spoken = kind.replace("_", " ")
         refuse("invalid_value", f"No tool output found for {spoken} {call_id}.", "input")

@@ -1,5 +1,6 @@
 """A brain is put behind an address: in a thread, as all that this process does, or in several."""
 
+import errno
 import ipaddress
 import socket
 import threading
@@ -22,6 +23,9 @@ __all__ = ["Served", "run", "serve"]
 
 _SILENT = "the endpoint did not start; the logger 'uvicorn.error' says why"
 
+_PORTS = 65535
+_HERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104  of every address, one that works here
+
 Ready = Callable[[str, Callable[[], None]], None]
 
 
@@ -30,7 +34,10 @@ class Served:
     """Where an endpoint answers."""
 
     base_url: str
-    """Ends in `/v1` (`/openai/v1` as runtime); what a client takes as its base URL."""
+    """Ends in `/v1` (`/openai/v1` as runtime); what a client takes as its base URL.
+
+    It works on this machine: with `0.0.0.0` or `::` it is loopback, and others put a name here.
+    """
 
 
 @contextmanager
@@ -160,7 +167,8 @@ class _Plan:
         if not _is_loopback(self.host) and self.api_key is None:
             raise ConfigError(
                 f"host {self.host!r} is not a loopback address: others can reach it; give an "
-                "api_key, or take 127.0.0.1, ::1 or localhost, which stay on this machine"
+                "api_key (toolstone serve: TOOLSTONE_API_KEY, or --api-key), or take 127.0.0.1, "
+                "::1 or localhost, which stay on this machine"
             )
 
     def server(self) -> "Server":
@@ -184,8 +192,9 @@ class _Plan:
         return Server(Gate(app, hosts=hosts, api_key=self.api_key), app, date_header=True)
 
     def base_url(self, listener: socket.socket) -> str:
-        """Give the address that clients take."""
+        """Give the address that clients on this machine take."""
         host, port = listener.getsockname()[:2]
+        host = _HERE.get(host, host)
         prefix = "/openai/v1" if self.profile and self.profile.kind == "runtime" else "/v1"
         return f"http://[{host}]:{port}{prefix}" if ":" in host else f"http://{host}:{port}{prefix}"
 
@@ -218,8 +227,15 @@ def _is_loopback(host: str) -> bool:
 
 
 def _listen(host: str, port: int) -> socket.socket:
+    if not 0 <= port <= _PORTS:
+        raise ConfigError(f"there is no port {port}; give 1 to {_PORTS}, or 0 for a free one")
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
         return socket.create_server(found[4][:2], family=found[0], backlog=2048)
-    except (OSError, OverflowError) as error:
+    except OSError as error:
+        if error.errno == errno.EADDRINUSE:
+            raise ConfigError(
+                f"cannot listen on {host}:{port}: port {port} is taken; choose another, "
+                "or 0 for a free one (--port 0)"
+            ) from None
         raise ConfigError(f"cannot listen on {host}:{port}: {error}") from error

@@ -41,7 +41,7 @@ from toolstone.local.brains.llama.grammar import (
     json_grammar,
     resolve,
 )
-from toolstone.local.brains.llama.history import Conversation, read_conversation
+from toolstone.local.brains.llama.history import Conversation, check_read, read_conversation
 from toolstone.local.brains.llama.prompts import (
     arguments_prompt,
     chat_prompt,
@@ -84,11 +84,13 @@ class Llama:
     async def count(self, turn: Turn) -> int:
         """Count what would be read, in the model's own tokens; the usage says the same number."""
         check_tools(turn)
+        check_read(turn)
         return await self._count(read_conversation(turn).transcript)
 
     async def answer(self, turn: Turn) -> AsyncIterator[Piece]:
         """Say text, or make calls."""
         check_tools(turn)
+        check_read(turn)
         await self._check_schemas(turn)
         conversation = read_conversation(turn)
         read = await self._count(conversation.transcript)

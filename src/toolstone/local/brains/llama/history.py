@@ -5,17 +5,18 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from toolstone.local.brain import Turn
+from toolstone.local.brain import RefusalError, Turn
 from toolstone.local.brains.llama.custom import as_function
 from toolstone.local.brains.llama.prompts import Fact, chat_prompt, spoken, tool_words
 
-__all__ = ["Conversation", "read_conversation"]
+__all__ = ["Conversation", "check_read", "read_conversation"]
 
 Item = Mapping[str, Any]
 
 _SHORT = 40  # characters that fit into a sentence
 _CALLS = ("function_call", "custom_tool_call")
 _OUTPUTS = ("function_call_output", "custom_tool_call_output")
+_UNREADABLE = {"input_image": "an image", "input_file": "a file"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +39,19 @@ class Conversation:
     """All that was read, for counting."""
 
 
+def check_read(turn: Turn) -> None:
+    """Check that the model can read all that was said.
+
+    Raises:
+        RefusalError: An image or a file is among it.
+    """
+    said = turn.body.get("input")
+    for index, item in enumerate(said if isinstance(said, list) else ()):
+        _check_parts(item, f"input[{index}]")
+    for item in turn.items:  # what was said earlier has no place in this request
+        _check_parts(item, None)
+
+
 def read_conversation(turn: Turn) -> Conversation:
     """Read a conversation: its messages, and what was called since the user spoke last."""
     messages = [(item["role"], _text(item["content"])) for item in turn.items if _is_message(item)]
@@ -55,6 +69,17 @@ def read_conversation(turn: Turn) -> Conversation:
         values=[said for _, output in exchanges if (said := _short(output))],
         transcript=_transcript(turn, messages),
     )
+
+
+def _check_parts(item: Item, where: str | None) -> None:
+    for key in ("content", "output"):
+        parts = item.get(key)
+        for index, part in enumerate(parts if isinstance(parts, list) else ()):
+            found = _UNREADABLE.get(part.get("type", "")) if isinstance(part, Mapping) else None
+            if found:
+                message = f"this model reads text only, and this is {found}; say it in words"
+                param = f"{where}.{key}[{index}]" if where else "input"
+                raise RefusalError(400, "unsupported_value", message, param)
 
 
 def _is_message(item: Item) -> bool:
