@@ -144,11 +144,41 @@ def test_what_is_stored_outlives_the_process_and_is_shared_by_workers(served):
     assert {reply.json()["id"] for reply in found} == {kept}
 
 
+def test_a_port_that_is_taken_is_said_once(served, command):
+    port = httpx.URL(url(served("--json"))).port
+    done = command("serve", "answers.toml", "--brain", "script", "--port", str(port))
+    assert done.returncode == 1
+    assert done.stderr == (
+        f"ConfigError: cannot listen on 127.0.0.1:{port}: port {port} is taken; "
+        "choose another, or 0 for a free one (--port 0)\n"
+    )
+
+
+@pytest.mark.parametrize("protocol", ["responses", "chat", "litellm"])
+def test_the_key_of_the_other_side_is_sent_there_and_asked_of_nobody(started, served, protocol):
+    far = url(served("--json", TOOLSTONE_API_KEY="sk-far-123456"))
+    words = ("--to", f"{protocol}+{far}#m", "--json")
+    keyless = ask(url(started(*words)))
+    keyed = ask(url(started(*words, TOOLSTONE_TO_API_KEY="sk-far-123456")), "say")
+    assert keyless.status_code == 401
+    assert keyed.json()["output"][0]["name"] == "add"
+
+
+def test_people_are_told_how_other_machines_come_in(served):
+    process = served("--host", "0.0.0.0", TOOLSTONE_API_KEY="sk-mine-123456")
+    first, *_, elsewhere = (process.stdout.readline().split() for _ in range(4))
+    here = httpx.URL(first[-1])
+    assert here.host == "127.0.0.1"
+    assert elsewhere == ["elsewhere:", f"http://THIS-MACHINE:{here.port}/v1"]
+
+
 def test_a_mistake_in_the_command_is_told_with_its_mend(command):
     for words, code, said in [
         (("serve", "--brain", "oracle"), 2, "oracle"),
         (("serve", "none.toml", "--brain", "script"), 1, "cannot read the script 'none.toml'"),
-        (("serve", "json:dumps", "--brain", "function", "--host", "0.0.0.0"), 1, "not a loopback"),
+        (("serve", "json:dumps", "--brain", "function", "--host", "0.0.0.0"), 1, "--api-key"),
+        (("serve", "--port", "99999"), 2, "65535"),
+        (("serve", "--port=-1"), 2, "'--port'"),
     ]:
         done = command(*words)
         assert (done.returncode, said in done.stderr) == (code, True), (words, done.stderr)
@@ -162,7 +192,12 @@ def test_a_mistake_in_the_command_is_told_with_its_mend(command):
         ({"kind": "script", "target": "a", "model": Path("x.gguf")}, "a script needs no model"),
         ({"kind": "function"}, "toolstone serve MODULE:FUNCTION"),
         ({"kind": "proxy"}, "--to MODEL says whom"),
-        ({"kind": "llama", "to": "openai/m"}, "--to MODEL says whom"),
+        ({"kind": "llama", "to": "openai/m"}, "leave out --brain llama, or leave out --to"),
+        (
+            {"kind": "script", "target": "a.toml", "to": "openai/m"},
+            "leave out --brain script and 'a.toml', or leave out --to",
+        ),
+        ({"target": "some.toml", "to": "openai/m"}, "a script is for --brain script"),
         ({"replay": Path("c"), "to": "openai/m"}, "from its file alone"),
         ({"to": "openai/m", "record": Path(__file__)}, "is there already"),
     ],

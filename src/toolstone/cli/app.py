@@ -285,7 +285,10 @@ def serve(  # noqa: PLR0913  its options
         Path | None, typer.Option(help="Any other model, for --brain llama: FILE.gguf")
     ] = None,
     to: Annotated[
-        str | None, typer.Option(metavar="MODEL", help="The model that --brain proxy asks.")
+        str | None,
+        typer.Option(
+            metavar="MODEL", help="Ask this model; TOOLSTONE_TO_API_KEY is its server's key."
+        ),
     ] = None,
     record: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Keep every exchange in this cassette.")
@@ -304,7 +307,7 @@ def serve(  # noqa: PLR0913  its options
     host: Annotated[
         str, typer.Option(help="A loopback address; any other needs a key.")
     ] = "127.0.0.1",
-    port: Annotated[int, typer.Option(help="0 takes a free one.")] = 0,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes a free one.")] = 0,
     api_key: Annotated[
         str | None,
         typer.Option(envvar="TOOLSTONE_API_KEY", help="Clients must send it.", show_envvar=True),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal
@@ -10,8 +12,12 @@ from toolstone.errors import InputError
 
 if TYPE_CHECKING:
     from toolstone.local.brain import Brain
+    from toolstone.ports import Model
 
-__all__ = ["BrainPlan", "Kind"]
+__all__ = ["TO_KEY", "BrainPlan", "Kind"]
+
+TO_KEY: Final = "TOOLSTONE_TO_API_KEY"
+"""The environment variable with the key of the server that `--to` names by its address."""
 
 Kind = Literal["llama", "script", "proxy", "function"]
 
@@ -51,6 +57,9 @@ class BrainPlan:
                 raise InputError("--replay answers from its file alone; leave out the rest")
             return
         kind = self.chosen
+        if self.to is not None and kind != "proxy":
+            less = f"--brain {kind}" + (f" and {self.target!r}" if self.target else "")
+            raise InputError(f"--to MODEL asks another model: leave out {less}, or leave out --to")
         if kind in _TARGETS and self.target is None:
             raise InputError(_TARGETS[kind])
         if kind not in _TARGETS and self.target is not None:
@@ -60,7 +69,7 @@ class BrainPlan:
             )
         if kind != "llama" and self.model is not None:
             raise InputError(f"--model is for --brain llama; a {kind} needs no model")
-        if (kind == "proxy") is (self.to is None):
+        if kind == "proxy" and self.to is None:
             raise InputError("--to MODEL says whom --brain proxy asks: give both, or --to alone")
         if self.record is not None and self.record.exists() and self.record.stat().st_size:
             raise InputError(
@@ -96,13 +105,28 @@ class BrainPlan:
                 return _function(self.target or "")
             case "proxy":
                 from toolstone.local.brains.proxy import Proxy  # noqa: PLC0415  the one in use
-                from toolstone.models import resolve_model  # noqa: PLC0415  the same
 
-                return Proxy(resolve_model(self.to or ""))
+                return Proxy(_asked(self.to or ""))
             case "llama":
                 from toolstone.local.brains.llama import Llama  # noqa: PLC0415  the one in use
 
                 return Llama(self.model)
+
+
+def _asked(to: str) -> Model:
+    """The model that `--to` names; of a server by its address, with the key that is its own."""
+    from toolstone.models import resolve_model  # noqa: PLC0415  the one in use
+    from toolstone.responses.service import Service  # noqa: PLC0415  the same
+
+    model = resolve_model(to)
+    key = os.environ.get(TO_KEY)
+    if not key or not isinstance(model, Service) or not re.match(r"[^+/#]+\+https?://", to):
+        return model
+    keyed = type(model)(
+        model=model.model, base_url=model.base_url, profile=model.profile, api_key=key
+    )
+    keyed.failures = model.failures
+    return keyed
 
 
 def _function(target: str) -> Brain:

@@ -71,6 +71,9 @@ def _cause(error: BaseException) -> str:
     cause = error.__cause__
     if cause is None or isinstance(cause, ToolstoneError):
         return ""
+    texts = (str(cause), getattr(cause, "strerror", None))
+    if any(text and text in str(error) for text in texts):
+        return ""
     return f"\nbecause of {type(cause).__name__}: {clean(str(cause))}"
 
 

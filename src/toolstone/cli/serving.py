@@ -84,7 +84,7 @@ def serve_until_stopped(
         if profile is not None:
             said = _say_played(base_url, profile)
         else:
-            said = _say(base_url, names, key=place.api_key is not None)
+            said = _say(base_url, names, place)
         sys.stdout.write(json.dumps({"base_url": base_url}) + "\n" if as_json else said)
         sys.stdout.flush()
 
@@ -100,7 +100,8 @@ def serve_until_stopped(
     )
 
 
-def _say(base_url: str, models: Sequence[str], *, key: bool) -> str:
+def _say(base_url: str, models: Sequence[str], place: Place) -> str:
+    key = place.api_key is not None
     model = models[0] if models else "any"
     mine = f'Responses(base_url="{base_url}", model="{model}", api_key=...)'
     ours = mine if key else f'Agent("responses+{base_url}#{model}")'
@@ -108,8 +109,16 @@ def _say(base_url: str, models: Sequence[str], *, key: bool) -> str:
         f"Serving the Responses API at {base_url}\n"
         f"  toolstone: {ours}\n"
         f"  others:    OPENAI_BASE_URL={base_url} OPENAI_API_KEY={'...' if key else 'none'}\n"
+        f"{_say_elsewhere(base_url, place.host)}"
         "Ctrl-C stops it.\n"
     )
+
+
+def _say_elsewhere(base_url: str, host: str) -> str:
+    """How other machines come in, where every address of this one is listened on."""
+    if host not in ("0.0.0.0", "::"):  # noqa: S104  compared alone
+        return ""
+    return f"  elsewhere: http://THIS-MACHINE:{base_url.rpartition(':')[2]}\n"
 
 
 def _say_played(base_url: str, profile: HostProfile) -> str:
