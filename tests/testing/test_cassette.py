@@ -213,6 +213,13 @@ def test_replaying_needs_no_key_and_recording_does(path, anywhere):
         Cassette(path, "gpt-5.6")
 
 
+def test_one_that_could_not_be_made_can_still_be_shown_in_a_report(path, anywhere):
+    cassette = Cassette.__new__(Cassette)
+    with pytest.raises(ConfigError, match="there is no cassette"):
+        cassette.__init__(path, Scripted())
+    assert repr(cassette) == "<Cassette 'c.jsonl': 0 exchanges left>"
+
+
 def test_it_can_do_what_the_model_can(path, anywhere):
     path.parent.mkdir()
     path.write_bytes(b"")

@@ -57,9 +57,11 @@ class Cassette:
         self.name = model if isinstance(model, str) else str(getattr(model, "name", ""))
         self._model = model
         self._recorder: Recorder | None = None
+        self._tape: Tape | None = None  # before anything is refused: a report may show this
         if isinstance(model, str):
             check_model_string(model)
-        self._tape = None if self.recording else self._load()
+        if not self.recording:
+            self._tape = self._load()
         self.profile = self._profile()
         self._renderer = Renderer(self.name or str(getattr(model, "model", "")), self.profile)
 
