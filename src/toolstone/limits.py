@@ -22,6 +22,7 @@ TRIMMED_CHARACTERS: Final = 2_000  # of an old result; TrimResults(characters=)
 SUMMED_CHARACTERS: Final = 4_000  # of one text that is to be summed up; its middle is left out
 OPAQUE_BYTES: Final = 4 * KIB  # what an image, file or encrypted blob counts for
 
+OUTPUT_CHARACTERS: Final = 8 * MIB  # of an answer that is read into an output type
 EXIT_SECONDS: Final = 1.0  # for connections of the blocking doors to close when the process ends
 
 # One turn (`Agent(concurrency=)`).

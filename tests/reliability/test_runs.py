@@ -358,7 +358,6 @@ async def test_m28_what_a_validator_refuses_is_asked_for_again_with_its_reason(d
     assert "at least one seat" in str(peer.met[1].json["input"][-1])
 
 
-@pytest.mark.xfail(strict=True, reason="only limits.BODY_BYTES bounds an answer")
 async def test_m29_an_answer_of_ten_megabytes_is_beyond_a_limit(agent):
     error = await run(agent("M29", output=Booking))
 

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 from pydantic import BaseModel, Field, field_validator
 
+from toolstone import limits
 from toolstone.errors import DefinitionError
 from toolstone.schema import OutputProblem, OutputType, strict_problems
 
@@ -176,3 +177,16 @@ def test_any_text_is_read_or_refused_with_a_reason(text):
         OutputType.of(Report).read(text)
     except OutputProblem as problem:
         assert problem.problems
+
+
+@pytest.mark.parametrize("beyond", [-1, 0, 1])
+def test_an_answer_is_read_up_to_its_limit(beyond, monkeypatch):
+    monkeypatch.setattr(limits, "OUTPUT_CHARACTERS", 100)
+    text = '["' + "x" * (96 + beyond) + '"]'
+    reader = OutputType.of(list[str])
+
+    if beyond < 1:
+        assert len(reader.read(text)[0]) == 96 + beyond
+        return
+    with pytest.raises(OutputProblem, match="101 characters; at most 100 .*limits.OUTPUT_CHARACT"):
+        reader.read(text)

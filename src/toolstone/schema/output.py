@@ -138,10 +138,14 @@ class OutputType(Generic[T]):
         return self._read_closely(text)
 
     def _wants_a_close_look(self, text: str) -> bool:
-        return "NaN" in text or "Infinity" in text or len(text) > limits.BODY_BYTES
+        return "NaN" in text or "Infinity" in text or len(text) > limits.OUTPUT_CHARACTERS
 
     def _read_closely(self, text: str) -> tuple[T, str | None]:
         """The slow way: find the JSON, put defaults for nulls, take a bare value."""
+        most = limits.OUTPUT_CHARACTERS
+        if len(text) > most:
+            why = f"{len(text)} characters; at most {most} are read (limits.OUTPUT_CHARACTERS)"
+            raise OutputProblem((why,))
         said, note, problem = find_json(text)
         if problem is not None:
             raise OutputProblem((problem,)) from None
