@@ -188,5 +188,5 @@ def test_an_answer_is_read_up_to_its_limit(beyond, monkeypatch):
     if beyond < 1:
         assert len(reader.read(text)[0]) == 96 + beyond
         return
-    with pytest.raises(OutputProblem, match="101 characters; at most 100 .*limits.OUTPUT_CHARACT"):
+    with pytest.raises(OutputProblem, match=r"101 characters; at most 100 .*limits\.OUTPUT"):
         reader.read(text)
