@@ -82,7 +82,9 @@ class Settings:
         compact_threshold: Tokens beyond which the service itself compacts the history (OpenAI §13).
         include: Extra output, such as `reasoning.encrypted_content`.
         top_logprobs: 0 to 20, beside `include=["message.output_text.logprobs"]`.
-        max_tool_calls: How many calls of hosted tools one response may make.
+        max_tool_calls: How many tool calls of one response are carried out, at least 1. Each side
+            counts its own: the service those of its hosted tools (§2; Bedrock does not), toolstone
+            those of yours, on every endpoint: the model is told that the others were not.
         truncation: `auto` or `disabled`.
         metadata: Up to 16 pairs of text.
         safety_identifier: Who the end user is, opaque, up to 64 characters.
@@ -151,8 +153,8 @@ class Profile:
             servers enforce a schema from the first word on, and no call can be made.
         schema_field: The body field that a schema goes into: `text` (as `text.format`), or
             `response_format` as in Chat Completions.
-        ignores: Parameters that it takes without effect; `max_tool_calls` is then minded here, and
-            a `tool_choice` that names tools is said by offering those alone.
+        ignores: Parameters that it takes without effect; a `tool_choice` that names tools is then
+            said by offering those alone.
         hides_cuts: Whether it says `completed` of an answer that `max_output_tokens` cut off; an
             answer of that length then counts as cut off.
         reads_arguments: Whether it reads the arguments of calls in the history, and breaks on those

@@ -129,15 +129,15 @@ class Workshop(Generic[Output]):
         Raises:
             ConfigError: The model cannot be had: a key or an extra is missing.
             DefinitionError: The tools of the wish cannot be.
+            InputError: The settings cannot be.
         """
         model = await self._open_model()
         toolbox = self.toolbox if wish.tools is None else Toolbox(wish.tools)
         profile = _beside(toolbox, getattr(model, "profile", _PLAIN))
         final = self.output.tool is not None and profile.output == "tool"
         settings = self.settings | wish.settings
-        if settings.tool_choice is not None:
-            choice = spelled(settings.tool_choice, toolbox)
-            settings = replace(settings, tool_choice=choice)
+        if settings is not NO_SETTINGS:
+            settings = self._settled(settings, toolbox, final)
         allowed = _allowed(settings.tool_choice)
         offer = self._offer(toolbox, final, allowed)
         plan = Plan(
@@ -184,6 +184,17 @@ class Workshop(Generic[Output]):
         self._described = self._described or repr(self.output)
         told = fingerprint(self.model_name, plan.instructions, specs, self._described)
         return Began(items, told, plan.budget.as_data(), resumed)
+
+    def _settled(self, settings: Settings, toolbox: Toolbox, final: bool) -> Settings:
+        """The settings, if they can be, with a tool's plain name as the choice it stands for."""
+        from toolstone.runs.settings import check_values  # noqa: PLC0415  for who has some
+
+        answer = (self.output.tool.name,) if final and self.output.tool is not None else ()
+        if settings.tool_choice is not None:
+            choice = spelled(settings.tool_choice, toolbox)
+            settings = replace(settings, tool_choice=choice)
+        check_values(settings, (*toolbox.names, *answer))
+        return settings
 
     async def _instruct(self, run_id: str, wish: Wish) -> str | None:
         if self.instructions is None or isinstance(self.instructions, str):

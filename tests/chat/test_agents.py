@@ -54,6 +54,18 @@ REPORT = {"city": "Paris", "temp_c": 14.5}
 BATCH = [call("weather", city="Paris"), call("population", city="Paris")]
 
 
+async def test_no_more_calls_are_carried_out_than_max_tool_calls_says():
+    with serve(Script([BATCH, "warm"])) as endpoint:
+        agent = Agent(
+            url(endpoint), tools=[weather, population], settings=Settings(max_tool_calls=1)
+        )
+        result = await agent.run("Report")
+    assert [(one.name, one.failed) for one in result.calls] == [
+        ("weather", False),
+        ("population", True),
+    ]
+
+
 async def test_an_agent_with_tools_streamed_and_plain():
     with serve(Script([BATCH, "warm and large"])) as endpoint:
         agent = Agent(url(endpoint), tools=[weather, population])

@@ -80,8 +80,8 @@ class Plan(Generic[Output]):
     @property
     def most_calls(self) -> int:
         """How many calls of one turn are carried out; the others are answered "limit"."""
-        asked = self.settings.extra.get("max_tool_calls")
-        if type(asked) is int and "max_tool_calls" in self.profile.ignores:
+        asked = self.settings.extra.get("max_tool_calls", self.settings.max_tool_calls)
+        if type(asked) is int:
             return max(0, min(asked, limits.CALLS_PER_TURN))
         return limits.CALLS_PER_TURN
 
