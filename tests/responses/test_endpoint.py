@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from toolstone import Agent, Settings, StatusError, user
+from toolstone import Agent, InputError, Settings, StatusError, Unsupported, user
 from toolstone.items import assistant
 from toolstone.local import Function, Script, answer, call, serve
 from toolstone.ports import Profile, Request
@@ -56,6 +56,34 @@ async def test_a_background_response_is_begun_looked_at_and_waited_for(client):
     assert begun.status in {"queued", "in_progress"}
     assert (over.text, over.status) == ("1 items", "completed")
     assert cancelled.status == "completed"  # it was over
+
+
+async def test_a_stored_stream_is_taken_up_from_outside(client):
+    async with client.stream(input="hi", background=True) as told:
+        events = [event async for event in told]
+        response = await told.response()
+    heard = []
+    for after in (None, 0, 4, len(events) - 2):
+        async with client.stream_stored(response.id, after=after) as told:
+            heard.append([event async for event in told])
+            assert (await told.response()).text == response.text
+
+    assert heard == [events, events[1:], events[5:], events[-1:]]
+
+
+async def test_what_is_no_stored_stream_is_refused(client, endpoint):
+    for odd in (-1, True, "4"):
+        with pytest.raises(InputError, match="sequence_number"):
+            client.stream_stored("resp_1", after=odd)
+    with pytest.raises(InputError, match="an id"):
+        client.stream_stored("../models")
+    async with client.stream_stored("resp_none") as told:
+        with pytest.raises(StatusError, match="not found"):
+            await told.response()
+    less = Profile("less", unsupported={"stream_resume": "Poll it."})
+    other = Responses(base_url=endpoint.base_url, model="any", api_key="k", profile=less)
+    with pytest.raises(Unsupported, match=r"less has no stream_resume\. Poll it\."):
+        other.stream_stored("resp_1")
 
 
 async def test_one_that_was_never_in_the_background_cannot_be_cancelled(client):

@@ -229,6 +229,47 @@ async def test_where_it_cannot_be_taken_up_the_response_comes_all_the_same():
     assert response.status == "completed"
 
 
+async def test_a_stored_stream_that_breaks_off_says_how_to_go_on():
+    seen = []
+    async with (
+        peer.Peer(stream(EVENTS[5:9])) as there,
+        client(there).stream_stored("resp_1", after=4, include=["a.b"]) as told,
+    ):
+        with pytest.raises(ProtocolError, match="take it up again after the last event"):
+            await collect(told, seen)
+
+    assert seen == EVENTS[5:9]
+    target = "/v1/responses/resp_1?stream=true&include%5B%5D=a.b&starting_after=4"
+    assert [request.target for request in there.requests] == [target]
+
+
+@pytest.mark.parametrize("data", [b"{oops", b"[1]"], ids=["no JSON", "no object"])
+async def test_what_is_no_event_of_a_stored_stream_is_an_error_too(data):
+    seen = []
+    odd = peer.chunk(wire.encode(EVENTS[5:7], end=b"data: " + data + b"\n\n"))
+    async with (
+        peer.Peer([peer.chunked_head(), odd, peer.END]) as there,
+        client(there).stream_stored("resp_1", after=4) as told,
+    ):
+        with pytest.raises(ProtocolError):
+            await collect(told, seen)
+
+    assert seen == EVENTS[5:7]
+
+
+async def test_a_failure_ends_a_stored_stream_too():
+    error = {"type": "error", "code": "server_error", "message": "broke"}
+    seen = []
+    async with (
+        peer.Peer(stream([*EVENTS[5:7], error])) as there,
+        client(there).stream_stored("resp_1", after=4) as told,
+    ):
+        with pytest.raises(ServerError):
+            await collect(told, seen)
+
+    assert seen == [*EVENTS[5:7], error]
+
+
 async def test_a_stream_that_was_not_opened_says_so():
     async with peer.Peer(stream(EVENTS)) as there:
         told = client(there).stream(input="hi")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlencode
 
 from toolstone import limits
 from toolstone._portal import block
@@ -12,9 +13,10 @@ from toolstone.errors import InputError, ServiceError, StatusError
 from toolstone.events import Noted, Retrying
 from toolstone.items import Reasoning
 from toolstone.ports import Request
+from toolstone.responses.address import path_segment
 from toolstone.responses.background import Background
 from toolstone.responses.bodies import joined, rendered
-from toolstone.responses.capabilities import check_request
+from toolstone.responses.capabilities import check_request, require
 from toolstone.responses.exchange import Exchange, nobody
 from toolstone.responses.mending import fingerprint, mend, without_reasoning
 from toolstone.responses.operations import Operations
@@ -156,6 +158,43 @@ class Responses(Operations):
             accepted=request.accepted,
             include=settings.include or (),
             finish=lambda response: honest(response, request, self.profile),
+        )
+
+    def stream_stored(
+        self, response_id: str, *, after: int | None = None, include: Sequence[str] = ()
+    ) -> RawStream:
+        """See the events of a background response that was asked for as a stream, from outside.
+
+        Services keep no events of any other: `retrieve` has those whole.
+        Where it breaks off, ask again after the last `sequence_number` that was given. After a
+        number, the response is what its terminal event says.
+
+        Args:
+            response_id: Its id.
+            after: The `sequence_number` of the last event that is known already; None begins with
+                the first.
+            include: What else the response is to hold.
+
+        Raises:
+            InputError: That is no id, or no such number.
+            Unsupported: The endpoint does not have it; nothing was sent.
+
+        Example:
+            async with model.stream_stored(response.id, after=41) as events:
+                async for event in events:
+                    print(event["type"])
+        """
+        require(self, "stream_resume")
+        if after is not None and (type(after) is not int or after < 0):
+            raise InputError(f"after={after!r}: give the sequence_number of an event, 0 or more")
+        query = [("stream", "true"), *(("include[]", name) for name in include)]
+        if after is not None:
+            query.append(("starting_after", str(after)))
+        url = f"{self.base_url}/responses/{path_segment(response_id)}?{urlencode(query)}"
+        reader = RawReader(self, tail=after is not None)
+        return RawStream(
+            self,
+            lambda emit: Exchange(self, reader, url, b"", emit, method="GET", streamed=True),
         )
 
     def _raw(

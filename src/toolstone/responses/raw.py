@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Final, Self
 
 from toolstone import limits
-from toolstone.errors import ServiceError, UsageError
+from toolstone.errors import ProtocolError, ServiceError, UsageError
 from toolstone.responses.decode import decode
 
 if TYPE_CHECKING:
@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 __all__ = ["RawReader", "RawStream"]
 
 JSON = dict[str, Any]
+_ENDS: Final = frozenset(
+    {"response.completed", "response.incomplete", "response.failed", "response.cancelled"}
+)
 
 
 class RawStream:
@@ -113,16 +116,19 @@ class RawReader:
 
     Args:
         inner: Puts the response together meanwhile.
+        tail: Whether the stream may begin in its midst: then the response is what the last event
+            says, and what came before is not missed.
     """
 
-    def __init__(self, inner: NumberedReader) -> None:
+    def __init__(self, inner: NumberedReader, *, tail: bool = False) -> None:
         self._inner = inner
+        self._make = _TailAssembler if tail else _RawAssembler
 
     def assembler(
         self, sent: bytes, headers: Mapping[str, str], secrets: Sequence[str]
     ) -> _RawAssembler:
         """See `Reader`."""
-        return _RawAssembler(self._inner.assembler(sent, headers, secrets))
+        return self._make(self._inner.assembler(sent, headers, secrets))
 
     def parse(
         self, body: bytes, sent: bytes, headers: Mapping[str, str], secrets: Sequence[str]
@@ -169,7 +175,7 @@ class _RawAssembler:
             if self._inner.response is not None or event[1].startswith(b"[DONE]"):
                 continue
             try:
-                self._inner.feed([event])
+                self._follow(event)
             except ServiceError as error:
                 self._failure = error
                 told += _decoded(event[1])
@@ -184,9 +190,34 @@ class _RawAssembler:
     def partial(self) -> Response | None:
         return self._inner.partial()
 
+    def _follow(self, event: Event) -> None:
+        self._inner.feed([event])
+
     def _raise(self) -> None:
         if self._failure is not None:
             raise self._failure
+
+
+class _TailAssembler(_RawAssembler):
+    """The same of a stream whose beginning is known elsewhere."""
+
+    def _follow(self, event: Event) -> None:
+        told = decode(event[1], phase="stream")
+        kind = (told.get("type") if isinstance(told, dict) else None) or event[0].decode()
+        if not isinstance(told, dict) or kind in _ENDS or not str(kind).startswith("response."):
+            super()._follow(event)
+
+    def end(self) -> Response:
+        self._raise()
+        if self._inner.response is not None:
+            return self._inner.response
+        raise ProtocolError(
+            "the stored stream ended without its terminal event; take it up again after the last "
+            "event that was given, or wait(...) for the response",
+            phase="stream",
+            outcome="partial",
+            retryable=True,
+        )
 
 
 def _decoded(data: bytes) -> list[JSON]:
