@@ -20,7 +20,7 @@ STEPS = {
     "lint": [PYTHON, "-m", "ruff", "check", "."],
     "types": [PYTHON, "-m", "mypy"],
     "docs": [PYTHON, "-m", "mkdocs", "build", "--strict", "--quiet", "--site-dir", "{temporary}"],
-    "tests": [PYTHON, "-m", "pytest"],
+    "tests": [PYTHON, "-m", "pytest", "-n", "auto", "--maxprocesses", "4", "--dist", "worksteal"],
 }
 """The tests come last: their closing line is the last thing printed."""
 
