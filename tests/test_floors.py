@@ -52,6 +52,7 @@ PURE = [
     "runs/transcript.py",
     "runs/views.py",
     "runs/choice.py",
+    "runs/settings.py",
     "runs/origins.py",
     "responses/render.py",
     "responses/parse.py",

@@ -43,9 +43,12 @@ async def test_a_value_that_cannot_be_is_named_and_nothing_is_sent(settings, say
     assert model.requests == []
 
 
-async def test_without_tools_a_choice_says_so():
-    with pytest.raises(InputError, match="the tools: there is none"):
-        await Agent(Scripted("no"), settings=Settings(tool_choice="weather")).run("hi")
+async def test_without_tools_a_choice_is_not_sent_and_stops_nobody():
+    model = Scripted("read")
+    agent = Agent(model, tools=[weather], settings=Settings(tool_choice="weather"))
+
+    assert await agent.extract("a text") == "read"
+    assert model.requests[0].tool_choice is None
 
 
 @pytest.mark.parametrize(

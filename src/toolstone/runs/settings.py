@@ -52,10 +52,10 @@ def _choice(settings: Settings, tools: Sequence[str]) -> Iterator[str]:
             f"tool_choice={choice!r}): give 'auto', 'none', 'required', the name of a tool, or an "
             "object with a type"
         )
-    elif "tools" not in settings.extra:
+    elif tools and "tools" not in settings.extra:  # without any the choice is not sent
         missing = sorted((named(choice) or frozenset()).difference(tools))
         if missing:
-            there = ", ".join(tools) or "there is none"
+            there = ", ".join(tools)
             yield f"tool_choice={choice!r}): no tool is named {missing[0]!r}; the tools: {there}"
 
 
