@@ -4,9 +4,10 @@ from dataclasses import replace
 
 import pytest
 
-from toolstone import Agent, Responses, Settings, Unsupported, require, user
+from toolstone import Agent, Responses, ServerTool, Settings, Unsupported, require, user
 from toolstone.bedrock import bedrock_model
 from toolstone.bedrock.dialect import Dialect
+from toolstone.events import Noted
 from toolstone.ports import Profile, Request, ToolSpec
 from toolstone.responses.capabilities import check_request, needed
 
@@ -148,3 +149,23 @@ async def test_your_own_table_has_the_last_word():
             Request((), tools=(hosted(type="file_search"),)),
             replace(profile, unsupported=DIALECT.unsupported("mantle")),
         )
+
+
+async def test_tools_that_the_service_runs_come_with_a_warning_once():
+    from toolstone.local import Script, serve
+
+    search = ServerTool("web_search", search_context_size="low")
+    with serve(Script(["found", "again"], by="sequence")) as endpoint:
+        model = Responses(base_url=endpoint.base_url, model="any")
+        agent = Agent(model, tools=[search])
+        first, second = await agent.run("look"), await agent.run("look again")
+        await model.aclose()
+
+    warnings = [fact for fact in facts(first) if fact.what == "warning"]
+    assert [fact.data for fact in warnings] == [{"tools": ["web_search"]}]
+    assert "neither checks, limits nor prices" in warnings[0].text
+    assert not [fact for fact in facts(second) if fact.what == "warning"]
+
+
+def facts(result):
+    return [record.fact for record in result.records if isinstance(record.fact, Noted)]

@@ -8,16 +8,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from toolstone.errors import Unsupported
+from toolstone.events import Noted
 from toolstone.items import Message
 from toolstone.ports import NO_SETTINGS, Profile
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from toolstone.items import Item
-    from toolstone.ports import Request, Settings
+    from toolstone.ports import Request, Settings, ToolSpec
 
-__all__ = ["check_request", "needed", "require"]
+__all__ = ["check_request", "needed", "passed_on", "require"]
 
 _SETTINGS: Final = {
     "background": "background",
@@ -62,6 +63,18 @@ def check_request(request: Request, profile: Profile) -> None:
         instead = profile.unsupported.get(name)
         if instead is not None:
             raise Unsupported(f"{profile.name} has no {name}; nothing was sent. {instead}")
+
+
+def passed_on(tools: Sequence[ToolSpec]) -> tuple[Noted, ...]:
+    """A warning for the tools that the service runs itself; none if there are none."""
+    names = [str(spec.raw["type"]) for spec in tools if spec.raw and spec.raw["type"] != "custom"]
+    if not names:
+        return ()
+    text = (
+        f"{', '.join(names)}: passed on as given and run by the service, if it can; toolstone "
+        "carries the items unchanged, and neither checks, limits nor prices what they do"
+    )
+    return (Noted("warning", text, data={"tools": names}),)
 
 
 def require(model: object, capability: str) -> None:

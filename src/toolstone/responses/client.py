@@ -16,7 +16,7 @@ from toolstone.ports import Request
 from toolstone.responses.address import path_segment
 from toolstone.responses.background import Background
 from toolstone.responses.bodies import joined, rendered
-from toolstone.responses.capabilities import check_request, require
+from toolstone.responses.capabilities import check_request, passed_on, require
 from toolstone.responses.exchange import Exchange, nobody
 from toolstone.responses.mending import fingerprint, mend, without_reasoning
 from toolstone.responses.operations import Operations
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from toolstone.items import Item
-    from toolstone.ports import Emit, Response
+    from toolstone.ports import Emit, Response, ToolSpec
 
 __all__ = ["Responses"]
 
@@ -67,6 +67,9 @@ class Responses(Operations):
         response = await model.respond(Request(items=(user("hi"),)), emit)
     """
 
+    _warned_of: Sequence[ToolSpec] = ()
+    """The tools of which it was last told what the service runs itself."""
+
     @cached_property
     def _foreign(self) -> set[int]:
         """Marks of reasoning that was refused here."""
@@ -96,6 +99,10 @@ class Responses(Operations):
             response = await self._ask(request, emit)
         except StatusError as error:
             response = await self._mended(request, error, emit)
+        if request.tools is not self._warned_of:
+            self._warned_of = request.tools
+            if warnings := passed_on(request.tools):
+                response = replace(response, notes=(*warnings, *response.notes))
         return honest(response, request, self.profile) if self.profile.hides_cuts else response
 
     def _admit(self, request: Request) -> Request:
