@@ -113,7 +113,7 @@ def test_functions_are_sent_flat_and_never_in_a_namespace():
     assert all(type(tool["strict"]) is bool for tool in request["tools"])
 
 
-@pytest.mark.parametrize("state", ["client", "server"])
+@pytest.mark.parametrize("state", ["local", "server"])
 def test_a_response_is_stored_only_to_be_gone_on_from(state):
     """Bedrock stores for 30 days unless told; what is not stored cannot be chained."""
     with Stage([call("weather", city="Paris"), "done"], GPT) as stage:
