@@ -84,13 +84,12 @@ class Llama:
     async def count(self, turn: Turn) -> int:
         """Count what would be read, in the model's own tokens; the usage says the same number."""
         check_tools(turn)
-        check_read(turn)
         return await self._count(read_conversation(turn).transcript)
 
     async def answer(self, turn: Turn) -> AsyncIterator[Piece]:
         """Say text, or make calls."""
         check_tools(turn)
-        check_read(turn)
+        unread = check_read(turn)
         await self._check_schemas(turn)
         conversation = read_conversation(turn)
         read = await self._count(conversation.transcript)
@@ -103,7 +102,8 @@ class Llama:
                 f"{limits.LOCAL_CONTEXT_TOKENS - 1024}",
                 "input",
             )
-        async for piece in meter.metered(self._pieces(turn, conversation)):
+        said = self._pieces(turn, conversation) if unread is None else _confess(unread)
+        async for piece in meter.metered(said):
             yield piece
 
     async def _pieces(self, turn: Turn, conversation: Conversation) -> AsyncIterator[Piece | End]:
@@ -215,6 +215,12 @@ class Llama:
         except RuntimeError as error:
             raise RefusalError(400, code, f"{param}: the grammar is too large", param) from error
         self._compiled.add(grammar)
+
+
+async def _confess(unread: str) -> AsyncIterator[Piece | End]:
+    """What it has to say of what it cannot read; a guess would be worse."""
+    yield Message()
+    yield Text(f"I read text only: there is {unread} here that I cannot see. Say it in words.")
 
 
 class _Meter:

@@ -1,7 +1,7 @@
 """What a conversation comes to for the small model: the request, the calls, their results."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -39,17 +39,34 @@ class Conversation:
     """All that was read, for counting."""
 
 
-def check_read(turn: Turn) -> None:
-    """Check that the model can read all that was said.
+def check_read(turn: Turn) -> str | None:
+    """What of a conversation the model cannot read: "an image", "a file"; None if nothing.
 
     Raises:
-        RefusalError: An image or a file is among it.
+        RefusalError: It is to fill a schema, or to call a tool, with what it cannot read.
     """
+    found = _unreadable(turn)
+    if found is None:
+        return None
+    what, param = found
+    if turn.format["type"] == "text" and turn.choice.mode != "required":
+        return what
+    message = f"this model reads text only, and this is {what}; say it in words"
+    raise RefusalError(400, "unsupported_value", message, param)
+
+
+def _unreadable(turn: Turn) -> tuple[str, str] | None:
+    """What cannot be read, and the path of it."""
     said = turn.body.get("input")
-    for index, item in enumerate(said if isinstance(said, list) else ()):
-        _check_parts(item, f"input[{index}]")
+    given = said if isinstance(said, list) else ()
+    placed = [(f"input[{index}]", item) for index, item in enumerate(given)]
+    for where, item in placed:
+        for path, what in _unread_parts(item):
+            return what, f"{where}.{path}"
     for item in turn.items:  # what was said earlier has no place in this request
-        _check_parts(item, None)
+        for _, what in _unread_parts(item):
+            return what, "input"
+    return None
 
 
 def read_conversation(turn: Turn) -> Conversation:
@@ -71,15 +88,13 @@ def read_conversation(turn: Turn) -> Conversation:
     )
 
 
-def _check_parts(item: Item, where: str | None) -> None:
+def _unread_parts(item: Item) -> Iterator[tuple[str, str]]:
     for key in ("content", "output"):
         parts = item.get(key)
         for index, part in enumerate(parts if isinstance(parts, list) else ()):
             found = _UNREADABLE.get(part.get("type", "")) if isinstance(part, Mapping) else None
             if found:
-                message = f"this model reads text only, and this is {found}; say it in words"
-                param = f"{where}.{key}[{index}]" if where else "input"
-                raise RefusalError(400, "unsupported_value", message, param)
+                yield f"{key}[{index}]", found
 
 
 def _is_message(item: Item) -> bool:
