@@ -10,47 +10,25 @@ response is not made a second time. One that failed itself may be, as any other 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from toolstone.errors import InputError, ProtocolError, ServiceError, TransportError
 from toolstone.events import Accepted, Retrying
-from toolstone.ports import Response
 from toolstone.responses.address import path_segment
-from toolstone.responses.exchange import Assembling, Exchange, Reader
+from toolstone.responses.exchange import Exchange
 from toolstone.responses.missed import missed
+from toolstone.responses.numbered import Following
 from toolstone.responses.polling import UNENDED, Patience, poll
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping, Sequence
 
+    from toolstone.ports import Response
+    from toolstone.responses.numbered import Numbered, NumberedReader
     from toolstone.responses.service import Service
     from toolstone.wire.sse import Event
 
-__all__ = ["Background", "Numbered", "NumberedReader"]
-
-
-class Numbered(Assembling[Response], Protocol):
-    """An assembler that knows how far it is; see `toolstone.responses.stream.Assembler`."""
-
-    @property
-    def id(self) -> str:
-        """The response's id, once it was told."""
-        ...
-
-    @property
-    def last_number(self) -> int | None:
-        """The number of the last event, where the server numbers them."""
-        ...
-
-
-class NumberedReader(Reader[Response], Protocol):
-    """How responses are read that can be taken up again."""
-
-    def assembler(
-        self, sent: bytes, headers: Mapping[str, str], secrets: Sequence[str]
-    ) -> Numbered:
-        """For one stream."""
-        ...
+__all__ = ["Background"]
 
 
 class Background:
@@ -219,7 +197,7 @@ class Background:
 
     def assembler(
         self, sent: bytes, headers: Mapping[str, str], secrets: Sequence[str]
-    ) -> Assembling[Response]:
+    ) -> Numbered:
         """The same one for all pieces of a stream; see `Reader`."""
         if self._listener is None:
             self._listener = _Listener(self._reader.assembler(sent, headers, secrets))
@@ -232,36 +210,12 @@ class Background:
         return self._reader.parse(body, sent, headers, secrets)
 
 
-class _Listener:
-    """An assembler that says first that the response was taken; see `Assembling`."""
+class _Listener(Following):
+    """Says first that the response was taken."""
 
     def __init__(self, inner: Numbered) -> None:
-        self._inner = inner
+        super().__init__(inner)
         self._taken = False
-
-    @property
-    def headers(self) -> Mapping[str, str]:
-        return self._inner.headers
-
-    @headers.setter
-    def headers(self, headers: Mapping[str, str]) -> None:
-        self._inner.headers = headers
-
-    @property
-    def id(self) -> str:
-        return self._inner.id
-
-    @property
-    def heard(self) -> int:
-        return self._inner.heard
-
-    @property
-    def last_number(self) -> int | None:
-        return self._inner.last_number
-
-    @property
-    def response(self) -> Response | None:
-        return self._inner.response
 
     def feed(self, events: Sequence[Event]) -> Sequence[Any]:
         told = self._inner.feed(events)
@@ -269,12 +223,6 @@ class _Listener:
             return told
         self._taken = True
         return [Accepted(self._inner.id), *told]
-
-    def end(self) -> Response:
-        return self._inner.end()
-
-    def partial(self) -> Response | None:
-        return self._inner.partial()
 
 
 def _ended(response: Response | None) -> bool:

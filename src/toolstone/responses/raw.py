@@ -3,27 +3,26 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any, Final, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from toolstone import limits
 from toolstone.errors import ProtocolError, ServiceError, UsageError
 from toolstone.responses.decode import decode
+from toolstone.responses.numbered import Following
+from toolstone.responses.terminal import TERMINAL
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Mapping, Sequence
     from types import TracebackType
 
     from toolstone.ports import Emit, Response
-    from toolstone.responses.background import Numbered, NumberedReader
+    from toolstone.responses.numbered import Numbered, NumberedReader
     from toolstone.responses.service import Attempted, Service
     from toolstone.wire.sse import Event
 
 __all__ = ["RawReader", "RawStream"]
 
 JSON = dict[str, Any]
-_ENDS: Final = frozenset(
-    {"response.completed", "response.incomplete", "response.failed", "response.cancelled"}
-)
 
 
 class RawStream:
@@ -137,32 +136,12 @@ class RawReader:
         return self._inner.parse(body, sent, headers, secrets)
 
 
-class _RawAssembler:
+class _RawAssembler(Following):
     """Hands on each event, also the one that tells of a failure; that is raised after it."""
 
     def __init__(self, inner: Numbered) -> None:
-        self._inner = inner
+        super().__init__(inner)
         self._failure: ServiceError | None = None
-
-    @property
-    def headers(self) -> Mapping[str, str]:
-        return self._inner.headers
-
-    @headers.setter
-    def headers(self, headers: Mapping[str, str]) -> None:
-        self._inner.headers = headers
-
-    @property
-    def id(self) -> str:
-        return self._inner.id
-
-    @property
-    def last_number(self) -> int | None:
-        return self._inner.last_number
-
-    @property
-    def heard(self) -> int:
-        return self._inner.heard
 
     @property
     def response(self) -> Response | None:
@@ -187,9 +166,6 @@ class _RawAssembler:
         self._raise()
         return self._inner.end()
 
-    def partial(self) -> Response | None:
-        return self._inner.partial()
-
     def _follow(self, event: Event) -> None:
         self._inner.feed([event])
 
@@ -204,7 +180,7 @@ class _TailAssembler(_RawAssembler):
     def _follow(self, event: Event) -> None:
         told = decode(event[1], phase="stream")
         kind = (told.get("type") if isinstance(told, dict) else None) or event[0].decode()
-        if not isinstance(told, dict) or kind in _ENDS or not str(kind).startswith("response."):
+        if not isinstance(told, dict) or kind in TERMINAL or not str(kind).startswith("response."):
             super()._follow(event)
 
     def end(self) -> Response:

@@ -27,7 +27,7 @@ from toolstone.responses.kinds import DELTAS, PARTS, WHOLE
 from toolstone.responses.numbering import Numbering
 from toolstone.responses.parse import read_items, response_from
 from toolstone.responses.slots import Slot, Slots, agree, essence
-from toolstone.responses.terminal import final_status, received
+from toolstone.responses.terminal import TERMINAL, final_status, received
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -41,9 +41,6 @@ __all__ = ["Assembler"]
 
 JSON = dict[str, Any]
 
-_TERMINAL: Final = frozenset(
-    {"response.completed", "response.incomplete", "response.failed", "response.cancelled"}
-)
 _ITEMS: Final = frozenset({"response.output_item.added", "response.output_item.done"})
 _WHOLES: Final = frozenset({"item", "part", "response", "text", "arguments", "refusal"})
 _HEADS: Final = frozenset({"response.created", "response.queued", "response.in_progress"})
@@ -219,7 +216,7 @@ class Assembler:
             self._item(kind, event)
         elif kind in _HEADS:
             self._greet(event.get("response"))
-        elif kind in _TERMINAL:
+        elif kind in TERMINAL:
             self._finish(kind, event, data)
 
     def _failure(self, event: JSON, data: bytes) -> StatusError:

@@ -7,9 +7,14 @@ from typing import Any, Final
 
 from pydantic_core import to_json
 
-__all__ = ["final_status", "received"]
+__all__ = ["TERMINAL", "final_status", "received"]
 
 JSON = dict[str, Any]
+
+TERMINAL: Final = frozenset(
+    {"response.completed", "response.incomplete", "response.failed", "response.cancelled"}
+)
+"""The events that end a stream, each with the whole response."""
 
 _NUMBER: Final = rb'"sequence_number"\s*:\s*-?\d+\s*'
 _BEFORE: Final = re.compile(
