@@ -23,7 +23,7 @@ from toolstone.outcomes import needs_answer
 from toolstone.ports import Response
 from toolstone.responses.decode import decode
 from toolstone.responses.failures import TABLE, failure, read_error, request_id, sanitised
-from toolstone.responses.misread import json_object, misread
+from toolstone.responses.misread import json_object, misread, wrong_path
 from toolstone.usage import Usage
 
 if TYPE_CHECKING:
@@ -211,15 +211,8 @@ def _strange(
     if raw.get("error") or raw.get("object") == "error":
         said = read_error(raw)
         return failure(said, headers=headers, body=body[:1024], secrets=secrets, table=table)
-    output = raw.get("Output")
-    if isinstance(output, dict) and "__type" in output:
-        return misread(
-            f"an AWS {str(output['__type']).rpartition('#')[2]!r} error",
-            "The path is wrong for this host: check the prefix in base_url (/openai/v1, /v1)",
-            body,
-            headers,
-            _WANTED,
-        )
+    if (elsewhere := wrong_path(raw, body, headers, _WANTED)) is not None:
+        return elsewhere
     if raw.get("object") == "response" or "output" in raw:
         then = "This is the newer API: write 'responses+https://host/v1#MODEL'"
         return misread("a response", then, body, headers, _WANTED)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from toolstone.errors import ProtocolError
 from toolstone.responses.failures import request_id, sanitised
@@ -10,7 +10,7 @@ from toolstone.responses.failures import request_id, sanitised
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["json_object", "misread"]
+__all__ = ["json_object", "misread", "wrong_path"]
 
 
 def json_object(body: bytes, headers: Mapping[str, str], wanted: str) -> bytes:
@@ -57,4 +57,27 @@ def misread(
         phase="body",
         request_id=request_id(headers),
         body=body[:1024],
+    )
+
+
+def wrong_path(
+    raw: Mapping[str, Any], body: bytes, headers: Mapping[str, str], wanted: str
+) -> ProtocolError | None:
+    """The error for a 200 in which AWS says that it has no such path; None if it does not.
+
+    Args:
+        raw: What came, decoded.
+        body: What came.
+        headers: With it.
+        wanted: What should have come.
+    """
+    output = raw.get("Output")
+    if not isinstance(output, dict) or "__type" not in output:
+        return None
+    return misread(
+        f"an AWS {str(output['__type']).rpartition('#')[2]!r} error",
+        "The path is wrong for this host: check the prefix in base_url (/openai/v1, /v1)",
+        body,
+        headers,
+        wanted,
     )

@@ -9,7 +9,7 @@ from toolstone.items import parse_item
 from toolstone.ports import Response
 from toolstone.responses.decode import decode
 from toolstone.responses.failures import TABLE, failure, read_error, request_id
-from toolstone.responses.misread import json_object, misread
+from toolstone.responses.misread import json_object, misread, wrong_path
 from toolstone.usage import Usage
 
 if TYPE_CHECKING:
@@ -155,15 +155,8 @@ def _strange(
     if raw.get("error"):
         said = read_error(raw)
         return failure(said, headers=headers, body=body[:1024], secrets=secrets, table=table)
-    output = raw.get("Output")
-    if isinstance(output, dict) and "__type" in output:
-        return misread(
-            f"an AWS {str(output['__type']).rpartition('#')[2]!r} error",
-            "The path is wrong for this host: check the prefix in base_url (/openai/v1, /v1)",
-            body,
-            headers,
-            _WANTED,
-        )
+    if (elsewhere := wrong_path(raw, body, headers, _WANTED)) is not None:
+        return elsewhere
     if raw.get("object") == "chat.completion" or "choices" in raw:
         return misread(
             "a chat completion",
