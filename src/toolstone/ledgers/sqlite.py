@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import stat
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -18,6 +17,7 @@ from toolstone import limits
 from toolstone.errors import ConfigError, StorageError
 from toolstone.events import decode_record, encode_record
 from toolstone.ledgers.memory import conflict
+from toolstone.ledgers.private import create_private
 
 if TYPE_CHECKING:
     import sqlite3
@@ -156,7 +156,7 @@ class SQLiteLedger:
     def _open(self) -> sqlite3.Connection:
         import sqlite3  # noqa: PLC0415  first use of a ledger file
 
-        _create_private(self.path)
+        create_private(self.path)
         connection = sqlite3.connect(
             self.path, timeout=limits.BUSY_SECONDS, isolation_level=None, check_same_thread=False
         )
@@ -212,14 +212,3 @@ def _check_place(connection: sqlite3.Connection, session: str, expected: int) ->
     (found,) = connection.execute(query, (session,)).fetchone()
     if found != expected:
         raise conflict(session, expected, found)
-
-
-def _create_private(path: Path) -> None:
-    """Make the file for its owner alone; its WAL siblings take the same mode from SQLite."""
-    flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0)
-    descriptor = os.open(path, flags, stat.S_IRUSR | stat.S_IWUSR)
-    try:
-        if os.name == "posix":
-            os.fchmod(descriptor, stat.S_IRUSR | stat.S_IWUSR)
-    finally:
-        os.close(descriptor)

@@ -1,9 +1,7 @@
 """The one SQLite connection of a store: in memory, or a file that several processes share."""
 
 import asyncio
-import os
 import sqlite3
-import stat
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -12,6 +10,7 @@ from typing import Concatenate, ParamSpec, TypeVar
 
 from toolstone import limits
 from toolstone.errors import StorageError
+from toolstone.ledgers.private import create_private
 
 __all__ = ["Database", "transaction"]
 
@@ -113,7 +112,7 @@ class Database:
 
     def _open(self) -> sqlite3.Connection:
         if self.path is not None:
-            _create_private(self.path)
+            create_private(self.path)
         connection = sqlite3.connect(
             self.path or ":memory:",
             timeout=limits.BUSY_SECONDS,
@@ -146,9 +145,3 @@ def transaction(connection: sqlite3.Connection) -> Iterator[None]:
         connection.execute("ROLLBACK")
         raise
     connection.execute("COMMIT")
-
-
-def _create_private(path: Path) -> None:
-    """Make the file for its owner alone; its WAL siblings take the same mode from SQLite."""
-    flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0)
-    os.close(os.open(path, flags, stat.S_IRUSR | stat.S_IWUSR))
