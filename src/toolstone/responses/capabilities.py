@@ -136,9 +136,12 @@ def _of_tool(raw: Mapping[str, Any]) -> str:
 
 
 def _of_parts(items: Iterable[Item]) -> Iterator[str]:
+    """Goes through the history at every request: `item.parts` would take three times as long."""
     for item in items:
-        if type(item) is Message and type(item.raw.get("content")) is list:
-            for part in item.parts:
-                kind = _PARTS.get(str(part.get("type")))
-                if kind is not None:
-                    yield kind
+        content = item.raw.get("content") if type(item) is Message else None
+        if type(content) is not list:
+            continue
+        for part in content:
+            kind = part.get("type") if type(part) is dict else None
+            if type(kind) is str and kind in _PARTS:
+                yield _PARTS[kind]
