@@ -1,0 +1,1 @@
+"""The long campaigns, each a module with `options` and `run`."""
