@@ -190,3 +190,10 @@ def test_an_answer_is_read_up_to_its_limit(beyond, monkeypatch):
         return
     with pytest.raises(OutputProblem, match=r"101 characters; at most 100 .*limits\.OUTPUT"):
         reader.read(text)
+
+
+def test_an_answer_that_says_one_key_twice_is_refused_and_not_half_believed():
+    output = OutputType.of(Point)
+
+    with pytest.raises(OutputProblem, match=r"at x\): the key 'x' stands twice"):
+        output.read('{"x":1,"x":2}')

@@ -15,6 +15,7 @@ from toolstone.schema.explain import validate
 from toolstone.schema.fragment import Fragment, describe
 from toolstone.schema.repair import find_json
 from toolstone.schema.strict import Tight, Wish, decide, tighten
+from toolstone.schema.strictjson import check_object
 
 if TYPE_CHECKING:
     from toolstone.schema.nodes import Schema
@@ -126,19 +127,14 @@ class OutputType(Generic[T]):
         """
         if self._validator is None:
             return cast("T", text), None
-        if not self._wants_a_close_look(text):
-            try:
-                found = self._validator.validate_json(
-                    text, strict=True, extra="forbid" if self.strict else None
-                )
-            except Exception:  # noqa: BLE001, S110  looked at closely below, where it is told
-                pass
-            else:
-                return self._unwrap(found), None
-        return self._read_closely(text)
-
-    def _wants_a_close_look(self, text: str) -> bool:
-        return "NaN" in text or "Infinity" in text or len(text) > limits.OUTPUT_CHARACTERS
+        try:
+            raw = check_object(text, limits.OUTPUT_CHARACTERS)
+            found = self._validator.validate_json(
+                raw, strict=True, extra="forbid" if self.strict else None
+            )
+        except Exception:  # noqa: BLE001  looked at closely, where it is told
+            return self._read_closely(text)
+        return self._unwrap(found), None
 
     def _read_closely(self, text: str) -> tuple[T, str | None]:
         """The slow way: find the JSON, put defaults for nulls, take a bare value."""
