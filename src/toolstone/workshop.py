@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Generic, Literal, TypedDict, TypeVar
 
 from toolstone import limits
-from toolstone.errors import DefinitionError
+from toolstone.errors import DefinitionError, ToolstoneError, UsageError
 from toolstone.events import Began
 from toolstone.models import check_model_string, resolve_model
 from toolstone.ports import NO_SETTINGS, Model, Profile, Settings
@@ -200,8 +200,17 @@ class Workshop(Generic[Output]):
         if self.instructions is None or isinstance(self.instructions, str):
             return self.instructions
         context = ToolContext(run_id, NO_CALL, wish.deps, wish.cancel or CancelToken())
-        text = self.instructions(context)
-        return str(await text if inspect.isawaitable(text) else text)
+        try:
+            text = self.instructions(context)
+            return str(await text if inspect.isawaitable(text) else text)
+        except ToolstoneError:
+            raise
+        except Exception as error:
+            name = getattr(self.instructions, "__qualname__", type(self.instructions).__name__)
+            raise UsageError(
+                f"instructions={name}: it raised {type(error).__name__} (chained to this); "
+                "nothing was sent"
+            ) from error
 
     async def _open_model(self) -> Model:
         if self.model is None:

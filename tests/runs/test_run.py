@@ -26,7 +26,7 @@ from toolstone import (
     tool,
     user,
 )
-from toolstone.errors import DroppedError
+from toolstone.errors import DroppedError, UsageError
 from toolstone.events import Noted
 from toolstone.items import parse_item
 from toolstone.runs.state import fold
@@ -369,6 +369,18 @@ async def test_instructions_may_be_a_function_of_the_context():
 
     await Agent(model, instructions=instruct).run("go", deps="French")
     assert model.requests[0].instructions == "speak French"
+
+
+async def test_instructions_that_cannot_be_made_are_the_callers_error_and_nothing_is_sent():
+    model = Scripted()
+
+    def instruct(context: ToolContext[dict]) -> str:
+        return context.deps["language"]
+
+    with pytest.raises(UsageError, match=r"instructions=.*instruct: it raised KeyError") as caught:
+        await Agent(model, instructions=instruct).run("go", deps={})
+    assert isinstance(caught.value.__cause__, KeyError)
+    assert model.requests == []
 
 
 async def test_tools_see_run_call_deps_and_what_is_left():
