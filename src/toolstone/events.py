@@ -301,7 +301,8 @@ def decode_record(line: bytes | str) -> Record:
             f"a stored fact has version {data['v']}; this toolstone reads up to {FORMAT}: upgrade"
         )
     seq, at, run = data.get("seq"), data.get("at"), data.get("run")
-    if type(seq) is not int or not isinstance(at, int | float) or not isinstance(run, str):
+    timed = isinstance(at, int | float) and -_FAR < at < _FAR
+    if type(seq) is not int or not timed or not isinstance(run, str):
         raise StorageError("a stored fact has a malformed envelope (seq, at, run)")
     try:
         fact = _facts().validate_python(data)
@@ -310,3 +311,7 @@ def decode_record(line: bytes | str) -> Record:
         where = ".".join(str(step) for step in first["loc"])
         raise StorageError(f"stored fact {seq}: {where}: {first['msg']}") from error
     return Record(seq, float(at), run, fact)
+
+
+_FAR: Final = 1e15
+"""No time is so many seconds away; NaN is no time either."""

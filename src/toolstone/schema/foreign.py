@@ -187,17 +187,23 @@ def _same_place(node: Any) -> Iterator[str]:
 
 
 def _circles(targets: Mapping[str, Any]) -> Iterator[str]:
+    """Each reference is entered once: a schema may lead to one by very many ways."""
     done: set[str] = set()
     for start in targets:
-        queue: list[tuple[str, tuple[str, ...]]] = [(start, ())]
+        above: set[str] = set()
+        queue = [(start, False)]
         while queue:
-            ref, above = queue.pop()
-            if ref in above:
+            ref, left = queue.pop()
+            if left:
+                above.discard(ref)
+                done.add(ref)
+            elif ref in above:
                 yield f"$ref {ref!r} leads to itself without taking a step into the value"
                 return
-            if ref not in done:
-                queue += [(one, (*above, ref)) for one in set(_same_place(targets.get(ref)))]
-        done.add(start)
+            elif ref not in done:
+                above.add(ref)
+                queue.append((ref, True))
+                queue += [(one, False) for one in set(_same_place(targets.get(ref)))]
 
 
 def _too_large(schema: Schema, targets: Mapping[str, Any]) -> Iterator[str]:
