@@ -301,8 +301,12 @@ def decode_record(line: bytes | str) -> Record:
             f"a stored fact has version {data['v']}; this toolstone reads up to {FORMAT}: upgrade"
         )
     seq, at, run = data.get("seq"), data.get("at"), data.get("run")
-    timed = isinstance(at, int | float) and -_FAR < at < _FAR
-    if type(seq) is not int or not timed or not isinstance(run, str):
+    if not (
+        type(seq) is int
+        and isinstance(at, int | float)
+        and -_FAR < at < _FAR
+        and isinstance(run, str)
+    ):
         raise StorageError("a stored fact has a malformed envelope (seq, at, run)")
     try:
         fact = _facts().validate_python(data)
