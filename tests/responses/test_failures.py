@@ -162,6 +162,8 @@ def test_a_message_says_what_where_and_what_next():
         ("", "the same host"),
         ("https://[bad", "no URL"),
         ("https://user:pass@evil.example/", "https://evil.example,"),
+        ("http://user:pass@127.0.0.1:8080/", "http://127.0.0.1:8080,"),
+        ("http://[::1]:8080/v1", "http://[::1]:8080,"),
     ],
 )
 def test_a_redirect_names_the_origin_it_points_to_and_nothing_more(location, shown):

@@ -283,3 +283,13 @@ def test_a_body_that_is_no_json_is_refused_at_once():
     model = Responses(model="m", base_url="http://127.0.0.1:1/v1")
     with pytest.raises(InputError):
         model.stream(input="hi", metadata={"x": object()})
+
+
+async def test_events_after_the_end_are_not_given_and_the_response_says_so():
+    late = stream([*EVENTS, {"type": "response.completed", "response": {}}])
+    async with peer.Peer(late) as there, client(there).stream(input="hi") as told:
+        seen = [event async for event in told]
+        response = await told.response()
+
+    assert seen == EVENTS
+    assert "events: 1" in response.notes[-1].text

@@ -458,13 +458,18 @@ def test_an_event_that_is_no_json_object_is_an_error(data):
         assemble(None, chunks=[b"data: " + data + b"\n\n"])
 
 
-def test_what_follows_the_terminal_event_is_not_read():
+@pytest.mark.parametrize("together", [True, False])
+def test_what_follows_the_terminal_event_is_not_read_and_said_once(together):
     events = wire.narrate(wire.RESPONSES["text"])
     late = [{"type": "error", "message": "late"}, {"type": "response.failed", "response": {}}]
+    chunks = [wire.encode(events), wire.encode(late, end=b"data: [DONE]\n\n")]
 
-    response, _ = assemble([*events, *late])
+    response, _ = assemble(None, chunks=[b"".join(chunks)] if together else chunks)
 
     assert response.status == "completed"
+    assert [note.text for note in response.notes] == [
+        "what came after the end of the response was not read (events: 2)"
+    ]
 
 
 def test_a_response_that_changes_its_id_is_an_error():

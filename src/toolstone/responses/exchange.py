@@ -10,7 +10,7 @@ from toolstone import limits
 from toolstone.errors import ProtocolError, ServiceError, StatusError
 from toolstone.responses.decode import decode
 from toolstone.responses.failures import failure, read_error, request_id
-from toolstone.wire import HttpReply, HttpRequest, SseDecoder, Watch, read_body
+from toolstone.wire import HttpReply, HttpRequest, SseDecoder, Watch, read_reply
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
@@ -224,16 +224,14 @@ class Exchange(Generic[Answer]):
             if deltas:
                 await self.emit(deltas)
             if assembler.response is not None:
-                await _drain(chunks)
+                await _drain(chunks, decoder, assembler)
                 break
             watch.wait()
         return assembler.end()
 
     async def _read_whole(self, answer: HttpStream) -> Answer:
         """A refusal, or a server that does not stream although it was asked to."""
-        reply = HttpReply(
-            answer.status, answer.headers, await read_body(answer.status, answer.chunks)
-        )
+        reply = await read_reply(answer)
         if not 200 <= reply.status < 300:  # noqa: PLR2004  the class of HTTP successes
             raise self._refused(reply)
         return self._parse(reply)
@@ -248,18 +246,21 @@ class Exchange(Generic[Answer]):
             status=reply.status,
             headers=reply.headers,
             body=reply.body,
+            cut=reply.cut,
             phase="headers" if reply.status < 400 else "response",  # noqa: PLR2004  redirects
             secrets=self._secrets,
             table=self._service.failures,
         )
 
 
-async def _drain(chunks: AsyncIterator[bytes]) -> None:
+async def _drain(
+    chunks: AsyncIterator[bytes], decoder: SseDecoder, assembler: Assembling[Any]
+) -> None:
     """Let the end of a stream arrive, so that its connection can be used again."""
     with suppress(TimeoutError, ServiceError):
         async with asyncio.timeout(limits.DRAIN_SECONDS):
-            async for _ in chunks:
-                pass
+            async for chunk in chunks:
+                assembler.feed(decoder.feed(chunk))
 
 
 def _error_body(body: bytes) -> object:

@@ -268,6 +268,7 @@ def failure(
     status: int | None = None,
     headers: Mapping[str, str] | None = None,
     body: bytes = b"",
+    cut: bool = False,
     phase: str = "response",
     secrets: Sequence[str] = (),
     table: Sequence[Row] = TABLE,
@@ -279,6 +280,7 @@ def failure(
         status: The HTTP status, if it was told by one.
         headers: Of the answer: `retry-after`, `x-should-retry`, `x-request-id`, `location`.
         body: What arrived; its beginning is kept, without secrets.
+        cut: Whether the body broke off.
         phase: Where it happened.
         secrets: Values of the headers that said who asks; neither they nor their last words appear.
         table: What errors mean here; its last row fits everything.
@@ -290,7 +292,7 @@ def failure(
     row = next(row for row in table if row.fits(status, said))
     wait = retry_after(headers)
     error = row.error(
-        _message(row, said, status, headers, wait, secrets),
+        _message(row, said, status, headers, wait, secrets, cut=cut),
         phase=phase,
         retryable=_should_retry(headers, row),
         status=status,
@@ -317,6 +319,8 @@ def _message(
     headers: Mapping[str, str],
     wait: float | None,
     secrets: Sequence[str],
+    *,
+    cut: bool,
 ) -> str:
     word = sanitised(said.code or said.type, secrets)[:80]
     what = "the service failed" if status is None else f"the service answered {status}"
@@ -326,6 +330,8 @@ def _message(
         parts[0] += f": {text}"
     if status is not None and 300 <= status < 400:  # noqa: PLR2004  the class of redirects
         parts.append(_redirect(headers))
+    if cut:
+        parts.append("Its body broke off")
     if row.hint:
         parts.append(row.hint)
     if wait is not None:
@@ -339,7 +345,8 @@ def _message(
 def _redirect(headers: Mapping[str, str]) -> str:
     try:
         there = urlsplit(headers.get("location", ""))
-        origin = f"{there.scheme}://{there.hostname}" if there.hostname else "the same host"
+        host = there.netloc.rpartition("@")[2]
+        origin = f"{there.scheme}://{host}" if host else "the same host"
     except ValueError:
         origin = "somewhere that is no URL"
     return (

@@ -152,6 +152,7 @@ class _RawAssembler(Following):
         told: list[JSON] = []
         for event in events:
             if self._inner.response is not None or event[1].startswith(b"[DONE]"):
+                self._inner.feed([event])
                 continue
             try:
                 self._follow(event)
@@ -186,7 +187,7 @@ class _TailAssembler(_RawAssembler):
     def end(self) -> Response:
         self._raise()
         if self._inner.response is not None:
-            return self._inner.response
+            return self._inner.end()
         raise ProtocolError(
             "the stored stream ended without its terminal event; take it up again after the last "
             "event that was given, or wait(...) for the response",

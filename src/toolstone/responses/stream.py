@@ -7,11 +7,12 @@ What the rules are where servers differ (responses-api.md §11, reliability.md b
   empty `output` in the terminal response erases nothing.
 - Numbers: a repeated event is dropped if it is the same; one out of order is an error; a gap is an
   error unless the terminal response says the same as the events did. No numbers are no fault.
-- Unknown events pass. What follows the terminal event is not read.
+- Unknown events pass. What follows the terminal event is not read, and a warning says so.
 """
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 from pydantic_core import from_json
@@ -84,6 +85,7 @@ class Assembler:
         self._head: JSON = {}
         self._notes: list[Noted] = []
         self._count = 0
+        self._late = 0
         self._numbers = Numbering()
         self._halves: dict[int, str] = {}
         self._halved = False
@@ -117,7 +119,10 @@ class Assembler:
         deltas: list[Delta] = []
         numbers, size = self._numbers, 0
         for name, data, _ in events:
-            if self.response is not None or data.startswith(b"[DONE]"):
+            if data.startswith(b"[DONE]"):
+                continue
+            if self.response is not None:
+                self._late += 1
                 continue
             try:
                 event = from_json(data, allow_inf_nan=False)
@@ -151,7 +156,7 @@ class Assembler:
             ProtocolError: There was no terminal event; `partial` has what arrived.
         """
         if self.response is not None:
-            return self.response
+            return _with_late(self.response, self._late) if self._late else self.response
         raise ProtocolError(
             f"the stream ended without its terminal event, after {self._count} events and "
             f"{len(self._slots)} items; the answer is not whole",
@@ -363,6 +368,11 @@ class Assembler:
 
     def _warn(self, text: str) -> None:
         self._notes.append(Noted("warning", text))
+
+
+def _with_late(response: Response, late: int) -> Response:
+    text = f"what came after the end of the response was not read (events: {late})"
+    return replace(response, notes=(*response.notes, Noted("warning", text)))
 
 
 def _place(event: JSON) -> tuple[object, object, object]:

@@ -4,7 +4,7 @@ from toolstone.wire.aiohttp_transport import AiohttpTransport
 from toolstone.wire.auth import Auth, BearerAuth, NoAuth
 from toolstone.wire.deadlines import Deadlines, Watch
 from toolstone.wire.httpx_transport import HttpxTransport
-from toolstone.wire.reading import decoded, read_body
+from toolstone.wire.reading import decoded, read_reply
 from toolstone.wire.retry import Quota, Retry
 from toolstone.wire.sse import SseDecoder
 from toolstone.wire.transport import HttpReply, HttpRequest, HttpStream, Transport, reply_headers
@@ -25,6 +25,6 @@ __all__ = [
     "Transport",
     "Watch",
     "decoded",
-    "read_body",
+    "read_reply",
     "reply_headers",
 ]

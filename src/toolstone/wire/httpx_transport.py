@@ -16,7 +16,7 @@ from toolstone.errors import ConfigError, TransportError
 from toolstone.wire.failed import broken, no_connection, too_late, unfit
 from toolstone.wire.pools import PerLoop
 from toolstone.wire.proxies import Proxies
-from toolstone.wire.reading import decoded, read_body
+from toolstone.wire.reading import decoded, read_reply
 from toolstone.wire.tls import tls_context
 from toolstone.wire.transport import HttpReply, HttpRequest, HttpStream, reply_headers
 
@@ -71,8 +71,7 @@ class HttpxTransport:
     async def send(self, request: HttpRequest) -> HttpReply:
         """See `Transport`."""
         async with self.stream(request) as answer:
-            body = await read_body(answer.status, answer.chunks)
-            return HttpReply(answer.status, answer.headers, body)
+            return await read_reply(answer)
 
     @asynccontextmanager
     async def stream(self, request: HttpRequest) -> AsyncIterator[HttpStream]:

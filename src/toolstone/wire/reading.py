@@ -11,11 +11,14 @@ from typing import TYPE_CHECKING, Final
 
 from toolstone import limits
 from toolstone.errors import LimitError, ProtocolError, TransportError
+from toolstone.wire.transport import HttpReply
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
 
-__all__ = ["decoded", "read_body"]
+    from toolstone.wire.transport import HttpStream
+
+__all__ = ["decoded", "read_reply"]
 
 _ZLIB: Final = {"gzip": 31, "x-gzip": 31, "deflate": 47}
 _FREE: Final = limits.MIB
@@ -81,19 +84,19 @@ def _check_ratio(taken: int, given: int) -> None:
         )
 
 
-async def read_body(status: int, chunks: AsyncIterator[bytes]) -> bytes:
+async def read_reply(answer: HttpStream) -> HttpReply:
     """The whole body of a success; of anything else its beginning, as far as it arrives.
 
     Raises:
         LimitError: A success has more than `limits.BODY_BYTES`.
         TransportError: A success breaks off.
     """
-    succeeded = 200 <= status < 300  # noqa: PLR2004  the class of HTTP successes
+    succeeded = 200 <= answer.status < 300  # noqa: PLR2004  the class of HTTP successes
     limit = limits.BODY_BYTES if succeeded else limits.ERROR_BODY_BYTES
     parts: list[bytes] = []
-    size = 0
+    size, cut = 0, False
     try:
-        async for chunk in chunks:
+        async for chunk in answer.chunks:
             parts.append(chunk)
             size += len(chunk)
             if size > limit:
@@ -101,10 +104,9 @@ async def read_body(status: int, chunks: AsyncIterator[bytes]) -> bytes:
     except (TransportError, ProtocolError, LimitError):
         if succeeded:
             raise
-    if size <= limit:
-        return b"".join(parts)
-    if succeeded:
+        cut = True
+    if size > limit and succeeded:
         raise LimitError(
             f"the answer has more than {limit} bytes (limits.BODY_BYTES)", phase="body"
         )
-    return b"".join(parts)[:limit]
+    return HttpReply(answer.status, answer.headers, b"".join(parts)[:limit], cut)

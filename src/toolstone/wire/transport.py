@@ -35,11 +35,13 @@ class HttpReply:
         status: The HTTP status.
         headers: Names in lower case; values of one name joined with a comma.
         body: At most `limits.BODY_BYTES`; of an error, the first `limits.ERROR_BODY_BYTES`.
+        cut: Whether the body of an error broke off.
     """
 
     status: int
     headers: Mapping[str, str]
     body: bytes = field(repr=False)
+    cut: bool = False
 
 
 class HttpStream(Protocol):
