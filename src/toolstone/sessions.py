@@ -10,11 +10,12 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final, TypedDict
 
 from toolstone import limits
-from toolstone.errors import InputError
+from toolstone.errors import ConflictError, InputError
 from toolstone.items import CallKey, Given, Item, Message, Reasoning
 from toolstone.ledgers.memory import MemoryLedger
 from toolstone.outcomes import answers, asks, needs_answer
 from toolstone.runs.journal import Journal
+from toolstone.runs.loop import spending
 from toolstone.runs.result import ToolCall, waits_for
 from toolstone.runs.state import Run, fold
 from toolstone.tools.toolbox import AnyTool, Toolbox
@@ -115,6 +116,7 @@ class Sessions:
 
         Raises:
             InputError: The name cannot be.
+            ConflictError: It is asked for by a tool of the very run that this session is in.
         """
         if session is None:
             return Run(f"run-{uuid.uuid4().hex}"), self.ledger
@@ -125,6 +127,8 @@ class Sessions:
                 "letters, digits, '_' or '-'"
             )
         ledger = self._memory if self.ledger is None else self.ledger
+        if (purse := spending.get()) is not None:
+            _refuse_own(purse, ledger, session)
         return fold(await ledger.load(session), session), ledger
 
     async def load_free(self, session: str | None) -> tuple[Run, Ledger | None]:
@@ -188,6 +192,19 @@ class Sessions:
             )
         journal = Journal(run, run.id, ledger=ledger, observers=self._observers, now=time.time)
         await journal.record(replace(ruling(found), call=key))
+
+
+def _refuse_own(purse: Purse, ledger: Ledger, session: str) -> None:
+    """Keep a tool from going on with the run that waits for it: neither would ever be right."""
+    around: Purse | None = purse
+    while around is not None:
+        owner = around.owner
+        if around.calling and owner is not None and owner[0] is ledger and owner[1] == session:
+            raise ConflictError(
+                f"session {session!r} is in a run that waits for this very tool call; a tool may "
+                "begin a run of its own, under another session or none"
+            )
+        around = around.outer
 
 
 def _is_foreign(call: CallState, tools: Mapping[str, Tool]) -> bool:

@@ -17,7 +17,7 @@ from toolstone.ports import NO_SETTINGS, Model, Profile, Settings
 from toolstone.runs.budget import Budget, Purse
 from toolstone.runs.choice import spelled
 from toolstone.runs.journal import Journal
-from toolstone.runs.loop import Rig
+from toolstone.runs.loop import Rig, spending
 from toolstone.runs.plan import Offer, Plan, fingerprint
 from toolstone.schema.output import OutputType
 from toolstone.sessions import NO_CALL, Wish
@@ -170,6 +170,8 @@ class Workshop(Generic[Output]):
         """Where the run is written down, what it may spend, and who may stop it."""
         clock = time.monotonic
         purse = Purse(plan.budget, model=self.model_name, now=clock(), parent=wish.parent)
+        purse.owner = None if ledger is None else (ledger, run.session)
+        purse.outer = spending.get()
         if plan.compactor_name is not None:
             purse.check_prices(plan.compactor_name)
         sink = None if stream is None else stream.attach(plan, purse)

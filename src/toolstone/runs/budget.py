@@ -105,7 +105,14 @@ class Left:
 
 
 class Purse:
-    """A budget being spent: by one run, and by the runs of its sub-agents through `parent`."""
+    """A budget being spent: by one run, and by the runs of its sub-agents through `parent`.
+
+    Attributes:
+        owner: The ledger and the session of the run, if it has both.
+        outer: The purse of the run in whose tool this one was begun, whether it spends from it
+            or not.
+        calling: Whether the run's tools are being called now.
+    """
 
     __slots__ = (
         "_dollars",
@@ -115,8 +122,11 @@ class Purse:
         "_start",
         "_tokens",
         "budget",
+        "calling",
         "charged",
         "model",
+        "outer",
+        "owner",
         "parent",
     )
 
@@ -141,6 +151,9 @@ class Purse:
         self._tokens = 0
         self._dollars = 0.0
         self._reserved = 0
+        self.owner: tuple[object, str] | None = None
+        self.outer: Purse | None = None
+        self.calling = False
 
     def check_prices(self, model: str) -> None:
         """What cannot be priced is not begun.

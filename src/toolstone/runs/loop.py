@@ -279,9 +279,11 @@ async def _call_batch(plan: Plan[Any], batch: list[Pending], rig: Rig) -> None:
             await rig.journal.record(*facts)
 
     token = spending.set(rig.purse)
+    rig.purse.calling = True
     try:
         await call_all(batch, tell, concurrency=plan.concurrency, fatal=plan.fatal)
     finally:
+        rig.purse.calling = False
         spending.reset(token)
 
 

@@ -19,6 +19,7 @@ from toolstone.events import Returned, ToolProgress
 from toolstone.tools.context import CancelToken, ToolContext
 from toolstone.tools.refusals import explain_timeout
 from toolstone.tools.telling import tell_failure, tell_value
+from toolstone.tools.threads import IN_TIME
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
@@ -170,6 +171,11 @@ class _Batch:
         """Begin calls while there is room."""
         now = self.loop.time()
         begin = self.batch[self.begun : self.begun + self.free]
+        begun = len(begin)
+        self.begun += begun  # before they begin: a task may run at once, and come home
+        self.more = self.begun < len(self.batch)
+        self.free -= begun
+        self.running += begun
         for pending in begin:
             call = _Call(pending)
             self.calls.append(call)
@@ -178,12 +184,7 @@ class _Batch:
                 call.deadline = now + tool.timeout
                 if self.timer is not None and call.deadline < self.timer.when():
                     self._set_timer(call.deadline)
-            call.task = self.new_task(self._one(call))
-        begun = len(begin)
-        self.begun += begun
-        self.more = self.begun < len(self.batch)
-        self.free -= begun
-        self.running += begun
+            call.task = self.new_task(self._one(call), name=tool.spec.name)
 
     async def _news(self) -> None:
         """Wait until something comes in."""
@@ -244,7 +245,8 @@ class _Batch:
                 else:
                     value = await self._gated(call, tool, pending.bound, context)
             except Exception as error:
-                if not tool.retries or isinstance(error, (ToolError, *self.fatal)):
+                given_up = self.closed or call.home or not tool.retries
+                if given_up or isinstance(error, (ToolError, *self.fatal)):
                     raise
                 value = await self._again(call, tool, context)
             if not call.home:
@@ -360,9 +362,10 @@ class _Batch:
         for task, call in running.items():
             if call.cancel is not None:
                 call.cancel.cancel()
-            task.cancel()
+            task.cancel(IN_TIME)
         stubborn, cancelled = await _wait(set(running), self.loop)
         for task in stubborn:
+            task.cancel()  # the task of a blocking tool ends so, its thread does not
             _log.warning("tool %s does not stop; left running", running[task].pending.tool.name)
         return cancelled
 

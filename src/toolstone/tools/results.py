@@ -11,7 +11,7 @@ r"""What a tool returns, and what the model is told of it.
 | set, frozenset                             | JSON array, sorted                                  |
 | `Text`, `Image`, `File`, or a list that holds one | content parts                                |
 | NaN, infinity                              | failure: JSON cannot say it                         |
-| exception, coroutine, generator, any other object, a cycle | failure: names the type, no address |
+| coroutine, generator, lazy proxy, any other object, a cycle | failure: names the type    |
 
 Text longer than the limit is cut, with a marker and the true size. Lone surrogates are written as
 visible escapes (`\ud800`), since no request can carry them.
@@ -67,10 +67,10 @@ def render_result(value: Any, most: int = limits.TOOL_RESULT_BYTES) -> Told:
         return repr(value)
     if kind is dict:
         return _fit(_words(value), most)
-    if isinstance(value, Part):
+    if issubclass(kind, Part):
         return [_part(value)]
-    if isinstance(value, list | tuple) and any(isinstance(one, Part) for one in value):
-        return [_part(one) if isinstance(one, Part) else _text(one, most) for one in value]
+    if issubclass(kind, list | tuple) and any(issubclass(type(one), Part) for one in value):
+        return [_part(one) if issubclass(type(one), Part) else _text(one, most) for one in value]
     return _fit(_words(value), most)
 
 
@@ -88,7 +88,13 @@ def _text(value: Any, most: int) -> dict[str, Any]:
     return {"type": "input_text", "text": render_result(value, most)}
 
 
-_encode: Final = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode
+def _no_plain_data(value: Any) -> Any:
+    raise TypeError(_kind(value))  # what `json` says itself would ask a proxy for its class
+
+
+_encode: Final = json.JSONEncoder(
+    ensure_ascii=False, allow_nan=False, separators=(",", ":"), default=_no_plain_data
+).encode
 
 
 def _words(value: Any) -> str:
@@ -146,6 +152,11 @@ def _plain(value: Any, room: int) -> Any:
         return {_key(name): _plain(one, room - 1) for name, one in value.items()}
     if kind is list or kind is tuple:
         return [_plain(one, room - 1) for one in value]
+    if _pretends(kind):
+        raise ResultProblem(
+            f"a {kind.__name__!r}, which stands for a value that may not be there yet; return the "
+            "value itself"
+        )
     return _rarer(value, room)
 
 
@@ -171,6 +182,11 @@ def _rarer(value: Any, room: int) -> Any:  # noqa: PLR0911  the table is a table
             return to_jsonable_python(value)
         case _:
             return _composite(value, room)
+
+
+def _pretends(kind: type) -> bool:
+    """Whether asking a value for its class runs code: a proxy would do its work here."""
+    return any("__class__" in vars(one) for one in kind.__mro__[:-1])
 
 
 def _composite(value: Any, room: int) -> Any:

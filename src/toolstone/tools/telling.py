@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import logging
 import secrets
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
 from toolstone.errors import ToolError
 from toolstone.events import Returned
+from toolstone.schema.strictjson import clean_name
 from toolstone.tools.refusals import explain_failure
 from toolstone.tools.results import ResultProblem, render_result
 
 if TYPE_CHECKING:
     from toolstone.items import CallKey
+    from toolstone.tools.results import Told
 
 __all__ = ["tell_failure", "tell_value"]
 
@@ -31,21 +34,62 @@ def tell_failure(key: CallKey, name: str, error: BaseException) -> Returned:
     """A call that raised: a `ToolError` word for word; of anything else the type and a reference.
 
     The traceback goes to the log `toolstone.tools` under that reference, without the arguments.
+    Whatever was raised, this does not raise.
     """
     flat = _flat(error)
-    if all(isinstance(one, ToolError) for one in flat):
-        said = render_result("\n".join(str(one) for one in flat))
+    said = _said(flat)
+    if said is not None:
         return Returned(key, said, failed=True, how="raised")
     reference = secrets.token_hex(4)
-    _log.warning("tool %s failed (reference %s)", name, reference, exc_info=error)
-    kinds = ", ".join(type(one).__name__ for one in flat)
-    return Returned(key, explain_failure(kinds, reference), failed=True, how="raised")
+    _log_failure(name, reference, error)
+    return Returned(key, explain_failure(_kinds(flat), reference), failed=True, how="raised")
 
 
 def _flat(error: BaseException) -> list[BaseException]:
-    if isinstance(error, BaseExceptionGroup):
-        return [deep for one in error.exceptions for deep in _flat(one)]
-    ended = StopIteration | StopAsyncIteration
-    if isinstance(error, RuntimeError) and isinstance(error.__cause__, ended):
-        return [error.__cause__]  # a coroutine cannot raise it as it is
-    return [error]
+    """The members of a group, however deep; of a coroutine that stopped, what it wanted to say."""
+    flat: list[BaseException] = []
+    left = [error]
+    while left:
+        one = left.pop()
+        if isinstance(one, BaseExceptionGroup):
+            left += reversed(one.exceptions)
+        elif isinstance(one, RuntimeError) and isinstance(one.__cause__, _ENDED):
+            flat.append(one.__cause__)  # a coroutine cannot raise it as it is
+        else:
+            flat.append(one)
+    return flat
+
+
+_ENDED: Final = StopIteration | StopAsyncIteration
+
+
+def _said(flat: list[BaseException]) -> Told | None:
+    """What a tool says to the model; None if it has nothing to say."""
+    if not all(isinstance(one, ToolError) for one in flat):
+        return None
+    try:
+        return render_result("\n".join(str(one) for one in flat))
+    except Exception:  # noqa: BLE001  a `__str__` of the user's own failed
+        return None
+
+
+_KINDS_TOLD: Final = 10
+
+
+def _kinds(flat: list[BaseException]) -> str:
+    """The types, each once, as text that no request and no log stumbles over."""
+    kinds = list(dict.fromkeys(type(one).__name__ for one in flat))
+    more = f" and {len(kinds) - _KINDS_TOLD} more" if len(kinds) > _KINDS_TOLD else ""
+    return ", ".join(clean_name(kind) for kind in kinds[:_KINDS_TOLD]) + more
+
+
+def _log_failure(name: str, reference: str, error: BaseException) -> None:
+    """Write the traceback to the log; what the log makes of it is no matter of the run's."""
+    try:
+        _log.warning("tool %s failed (reference %s)", name, reference, exc_info=error)
+    except Exception as problem:  # noqa: BLE001  a handler failed, or a group too deep to be written
+        with suppress(Exception):
+            _log.warning(
+                "tool %s failed (reference %s); its traceback cannot be written: %s",
+                *(name, reference, type(problem).__name__),
+            )

@@ -21,7 +21,10 @@ from toolstone import limits
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-__all__ = ["abandoned", "run_in_thread"]
+__all__ = ["IN_TIME", "abandoned", "run_in_thread"]
+
+IN_TIME: Final = "end in time"
+"""The message of a cancellation that lets a blocking function end, if it has begun."""
 
 
 class _Job:
@@ -57,16 +60,19 @@ class _Job:
             if self.ended is not None:
                 self.ended()
         with suppress(RuntimeError):  # the loop is closed: nobody waits
-            self.loop.call_soon_threadsafe(_deliver, self.future, value, error)
+            self.loop.call_soon_threadsafe(self._deliver, value, error)
 
+    def _deliver(self, value: Any, error: BaseException | None) -> None:
+        if not self.future.done():
+            self.future.set_result((value, error))
 
-def _deliver(
-    future: asyncio.Future[tuple[Any, BaseException | None]],
-    value: Any,
-    error: BaseException | None,
-) -> None:
-    if not future.done():
-        future.set_result((value, error))
+    def wait_on(self) -> bool:
+        """After a cancellation, wait for the function all the same; false if it has not begun."""
+        if self.future.cancelled():
+            if not self.running:
+                return False
+            self.future = self.loop.create_future()
+        return True
 
 
 class _Pool:
@@ -78,19 +84,23 @@ class _Pool:
 
     def submit(self, job: _Job) -> None:
         with self.lock:
-            self.jobs.append(job)
-            if self.idle >= len(self.jobs):
+            if self.idle > len(self.jobs):
                 self.work.notify()
             else:
-                self._start()
+                try:
+                    self._start()
+                except RuntimeError:  # the system gives no more threads
+                    if self.threads <= self.abandoned:
+                        raise  # and nobody is there who would ever take the job
+            self.jobs.append(job)
 
     def _start(self) -> None:
         """With the lock held: one more thread, if there may be one."""
         spare = min(self.abandoned, limits.SYNC_THREADS)
         if self.threads < limits.SYNC_THREADS + spare:
-            self.threads += 1
-            name = f"toolstone-tool-{self.threads}"
+            name = f"toolstone-tool-{self.threads + 1}"
             threading.Thread(target=self._work, name=name, daemon=True).start()
+            self.threads += 1
 
     def _work(self) -> None:
         while (job := self._next()) is not None:
@@ -127,7 +137,8 @@ class _Pool:
             job.abandoned = True
             self.abandoned += 1
             if self.jobs:
-                self._start()
+                with suppress(RuntimeError):  # no thread to be had: the others come to it
+                    self._start()
 
 
 _pools: Final[dict[int, _Pool]] = {}  # by process: a forked child has none of its parent's threads
@@ -155,17 +166,23 @@ async def run_in_thread(
         ended: Called, on some thread, when the function has really ended or will never begin.
 
     Raises:
-        BaseException: What the function raised. Of a cancelled caller the thread is abandoned.
+        BaseException: What the function raised. Of a caller cancelled with the message `IN_TIME`
+            a function that has begun is still waited for; of any other the thread is abandoned.
+        RuntimeError: The system gives no thread to run it on.
     """
     job = _Job(function, arguments, ended)
     pool = _pool()
     pool.submit(job)
-    try:
-        value, error = await job.future
-    except BaseException:
-        if not job.future.done() or job.future.cancelled():
-            pool.abandon(job)
-        raise
+    while True:
+        try:
+            value, error = await job.future
+            break
+        except asyncio.CancelledError as cancelled:
+            if cancelled.args == (IN_TIME,) and job.wait_on():
+                continue
+            if not job.future.done() or job.future.cancelled():
+                pool.abandon(job)
+            raise
     if error is not None:
         raise error
     return value
