@@ -1,0 +1,1 @@
+"""The same faults for other toolkits: what they do beside ours."""
