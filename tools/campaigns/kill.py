@@ -55,6 +55,7 @@ def options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--kills", type=int, default=10_000)
     parser.add_argument("--seed", type=int, default=5)
     parser.add_argument("--script", choices=sorted(_killed.SCRIPTS), action="append")
+    parser.add_argument("--each", action="store_true", help="each place once, and nothing else")
     parser.add_argument("--folder", type=Path, help="where the files go; removed afterwards")
     parser.add_argument(
         "--careless",
@@ -71,7 +72,7 @@ def run(given: argparse.Namespace) -> int:
     began = time.monotonic()
     with ExitStack() as stack:
         sweep = Sweep(given.seed, given.script or list(_killed.SCRIPTS), stack, given)
-        sweep.run(given.kills)
+        sweep.each() if given.each else sweep.run(given.kills)
     spent = resource.getrusage(resource.RUSAGE_SELF), resource.getrusage(resource.RUSAGE_CHILDREN)
     cpu = sum(one.ru_utime + one.ru_stime for one in spent)
     found = sweep.found
@@ -121,7 +122,8 @@ class Found:
             f"  by place: {kinds}",
             f"  by script: {scripts}",
             f"{self.effects:,} effects, {self.acknowledged:,} acknowledged records",
-            f"interrupted calls: {self.interrupted:,}, named: {self.named:,}",
+            f"interrupted calls: {self.interrupted:,}",
+            f"named: {self.named:,}",
             f"repeatable calls made again: {self.repeated:,}",
         ]
         for kind, said in self.problems.items():
@@ -151,19 +153,26 @@ class Sweep:
 
     def run(self, kills: int) -> None:
         """Every place once in an order of the seed, and instants between them; then at random."""
-        places = [
+        places = self._places()
+        self._random.shuffle(places)
+        while self.found.killed < kills:
+            self._one(*(places.pop() if places else self._at_random()))
+            if self.found.killed < kills:
+                name = self._random.choice(list(self._children))
+                self._one(name, _INSTANT, self._instant(name))
+
+    def each(self) -> None:
+        """Every place once; the next process comes to the end."""
+        for place in self._places():
+            self._one(*place, again=0.0)
+
+    def _places(self) -> list[tuple[str, str, int]]:
+        return [
             (name, kind, number + 1)
             for name, reached in self._reached.items()
             for kind in _KINDS
             for number in range(reached.get(kind, 0))
         ]
-        self._random.shuffle(places)
-        while self.found.killed < kills:
-            planned = places.pop() if places else self._at_random()
-            self._one(*planned)
-            if self.found.killed < kills:
-                name = self._random.choice(list(self._children))
-                self._one(name, _INSTANT, self._instant(name))
 
     def _at_random(self) -> tuple[str, str, int]:
         name = self._random.choice(list(self._children))
@@ -178,14 +187,14 @@ class Sweep:
     def _instant(self, name: str) -> int:
         return self._random.randint(0, sum(self._reached[name].values()))
 
-    def _one(self, name: str, kind: str, number: int) -> None:
+    def _one(self, name: str, kind: str, number: int, again: float = _AGAIN) -> None:
         """One run from its beginning to its end, killed here and perhaps again."""
         with tempfile.TemporaryDirectory(dir=self._folder, prefix="toolstone-kill-") as folder:
             case = _Case(self.found, Path(folder), f"{name} {kind} {number}", name)
             for _ in range(_MOST):
                 if self._child(case, name, kind, number):
                     break
-                if self._random.random() > _AGAIN:
+                if self._random.random() >= again:
                     self._child(case, name, "", 0)
                     break
                 kind, number = self._any_place(name)
