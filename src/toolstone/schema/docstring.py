@@ -64,7 +64,7 @@ def read_docstring(doc: str | None) -> Documentation:
     Raises:
         DefinitionError: It is longer than 64 KiB.
     """
-    if not doc or not doc.strip():
+    if not isinstance(doc, str) or not doc.strip():
         return _NOTHING
     if len(doc) > LONGEST:
         raise DefinitionError(

@@ -10,8 +10,10 @@ from dataclasses import dataclass, field, replace
 from types import FunctionType
 from typing import TYPE_CHECKING, Any, Final, Literal
 
+from pydantic_core import PydanticSerializationError, to_json
+
 from toolstone import limits
-from toolstone.errors import DefinitionError
+from toolstone.errors import DefinitionError, ToolstoneError
 from toolstone.ports import ToolSpec
 from toolstone.schema.arguments import Arguments, ArgumentsProblem, describe_arguments
 from toolstone.schema.docstring import read_docstring
@@ -22,6 +24,7 @@ from toolstone.tools.threads import run_in_thread
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from toolstone.schema.docstring import Documentation
     from toolstone.schema.strict import Wish
     from toolstone.tools.context import ToolContext
     from toolstone.tools.limiter import Gate, Limit
@@ -258,10 +261,15 @@ def _of(function: Callable[..., Any], policy: Policy) -> Tool:
         from toolstone.tools.custom import custom_tool_of  # noqa: PLC0415  a cycle
 
         return custom_tool_of(function, policy)
-    found = read_signature(function)
-    docs = read_docstring(found.doc)
     name = check_name(policy.name or name_of(function))
-    arguments = describe_arguments(name, found.parameters, docs.parameters, policy.strict)
+    try:
+        found = read_signature(function)
+        docs = _documented(name, found.doc)
+        arguments = describe_arguments(name, found.parameters, docs.parameters, policy.strict)
+    except ToolstoneError:
+        raise
+    except Exception as error:
+        raise _unreadable(name, error) from error
     text = docs.text if policy.description is None else policy.description
     return Tool(
         _spec(name, text, arguments),
@@ -277,8 +285,30 @@ def _of(function: Callable[..., Any], policy: Policy) -> Tool:
     )
 
 
+def _documented(name: str, doc: str | None) -> Documentation:
+    try:
+        return read_docstring(doc)
+    except DefinitionError as error:
+        raise DefinitionError(f"tool {name!r}: {error}") from None
+
+
+def _unreadable(name: str, error: Exception) -> DefinitionError:
+    """The types of a function run code of their own, and it failed."""
+    if isinstance(error, ImportError):
+        needs = f"{error.name!r}" if error.name else f"something that is missing ({error})"
+        return DefinitionError(
+            f"tool {name!r}: its types need {needs}; install it, or offer the tool only where it "
+            "is there"
+        )
+    return DefinitionError(
+        f"tool {name!r}: reading its types raised {type(error).__name__} (chained to this); "
+        "annotate its parameters with types that pydantic can describe"
+    )
+
+
 def _spec(name: str, text: str, arguments: Arguments) -> ToolSpec:
     check_description(name, text)
+    check_sendable(name, arguments.schema)
     return ToolSpec(name, text, arguments.schema, arguments.strict)
 
 
@@ -311,13 +341,29 @@ def check_name(name: str) -> str:
 
 
 def check_description(name: str, text: str) -> None:
-    """Refuse a description too long to be sent with every request.
+    """Refuse a description too long to be sent with every request, or that cannot be sent.
 
     Raises:
-        DefinitionError: It has more bytes than allowed.
+        DefinitionError: It has more bytes than allowed, or half a character.
     """
-    if (size := len(text.encode(errors="replace"))) > limits.DESCRIPTION_BYTES:
+    check_sendable(name, text)
+    if (size := len(text.encode())) > limits.DESCRIPTION_BYTES:
         raise DefinitionError(
             f"tool {name!r}: its description has {size} bytes, at most {limits.DESCRIPTION_BYTES} "
             'are sent; shorten the docstring or give @tool(description="...")'
         )
+
+
+def check_sendable(name: str, part: object) -> None:
+    """Refuse what no request could carry: a lone surrogate in a description, a name or a value.
+
+    Raises:
+        DefinitionError: It has one.
+    """
+    try:
+        to_json(part)
+    except PydanticSerializationError as error:
+        raise DefinitionError(
+            f"tool {name!r}: its description or schema holds text that is no Unicode (a lone "
+            "surrogate, such as '\\ud800'), which no request can carry; correct it"
+        ) from error
