@@ -65,7 +65,13 @@ def unanswered(items: Sequence[Item]) -> list[FunctionCall | Other]:
         return [item for item in items if type(item) is FunctionCall]
     done = {link for item in items if (link := answers(item)) is not None}
     wanted: list[Any] = [item for item in items if needs_answer(item)]
-    return [item for item in wanted if item.raw.get("call_id") not in done]
+    return [item for item in wanted if _link(item) not in done]
+
+
+def _link(item: Item) -> str | None:
+    """The id as it came; one that is no text names nothing."""
+    link = item.raw.get("call_id")
+    return link if isinstance(link, str) else None
 
 
 def _asks_the_client(item: Item) -> bool:

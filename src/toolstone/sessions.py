@@ -17,7 +17,7 @@ from toolstone.outcomes import answers, asks, needs_answer
 from toolstone.runs.journal import Journal
 from toolstone.runs.loop import spending
 from toolstone.runs.result import ToolCall, waits_for
-from toolstone.runs.state import Run, fold
+from toolstone.runs.state import Run
 from toolstone.tools.toolbox import AnyTool, Toolbox
 
 if TYPE_CHECKING:
@@ -129,7 +129,12 @@ class Sessions:
         ledger = self._memory if self.ledger is None else self.ledger
         if (purse := spending.get()) is not None:
             _refuse_own(purse, ledger, session)
-        return fold(await ledger.load(session), session), ledger
+        records = await ledger.load(session)
+        if not records:
+            return Run(session), ledger
+        from toolstone.runs.soundness import fold_stored  # noqa: PLC0415  for who has a session
+
+        return fold_stored(records, session), ledger
 
     async def load_free(self, session: str | None) -> tuple[Run, Ledger | None]:
         """`load`, of a session to which something new may be said.

@@ -45,7 +45,7 @@ JSON = dict[str, Any]
 _ITEMS: Final = frozenset({"response.output_item.added", "response.output_item.done"})
 _WHOLES: Final = frozenset({"item", "part", "response", "text", "arguments", "refusal"})
 _HEADS: Final = frozenset({"response.created", "response.queued", "response.in_progress"})
-_COMPARED: Final = frozenset({"message", "function_call"})
+_COMPARED: Final = ("message", "function_call")  # no set: a type may be anything
 _TEXT: Final = "response.output_text.delta"
 
 
