@@ -49,6 +49,8 @@ SCHEMA_BYTES: Final = 256 * KIB
 SCHEMA_DEPTH: Final = 32
 SCHEMA_NODES: Final = 2_000
 PATTERN_CHARACTERS: Final = 1_000
+PATTERN_STATES: Final = 5_000  # of a foreign pattern once {n,m} is laid out; twice that in a schema
+SCHEMA_STEPS: Final = 50_000  # of checking one value against a foreign schema
 
 # One content part (responses-api.md §14).
 TEXT_CHARACTERS: Final = 10_485_760
@@ -67,6 +69,7 @@ STRICT_LONG_ENUM_CHARACTERS: Final = 15_000
 CONNECT_SECONDS: Final = 5.0
 IDLE_SECONDS: Final = 300.0  # between semantic events of a stream; reasoning models are silent long
 TOTAL_SECONDS: Final = 600.0  # one attempt, reading time only
+CREDENTIALS_SECONDS: Final = 60.0  # for a function of yours, or AWS's chain, to say who asks
 DRAIN_SECONDS: Final = 0.1  # after the terminal event of a stream, for its end to arrive too
 BACKGROUND_SECONDS: Final = 86_400.0  # for a background response to end; Deadlines(background=)
 BACKGROUND_WAIT: Final = 0.5  # before it is looked at again, doubled each time
@@ -97,6 +100,7 @@ BEDROCK_KEY_SECONDS: Final = 3_600  # a minted key lives so long; MintedKey(seco
 BEDROCK_KEY_SECONDS_MOST: Final = 43_200  # and no longer (bedrock.md §4.3)
 BEDROCK_KEY_SHARE: Final = 0.8  # of its life, then it is renewed
 BEDROCK_KEY_MARGIN: Final = 300.0  # renewed so long before the credentials behind it end
+BEDROCK_METADATA_SECONDS: Final = 2.0  # for a container's or an instance's endpoint, then the next
 BEDROCK_SKEW_SECONDS: Final = 60.0  # a clock that is off by more is corrected after a refusal
 BEDROCK_MENDS: Final = 4  # corrections of one request: prefix, id, parameters, items
 DOCTOR_CONNECT_SECONDS: Final = 5.0  # for `toolstone doctor` to reach a host

@@ -7,6 +7,9 @@ import threading
 from concurrent.futures import Future
 from typing import TYPE_CHECKING, Generic, TypeVar
 
+from toolstone import limits
+from toolstone.errors import ConfigError
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -32,7 +35,11 @@ class Flight(Generic[Answer]):
         self._running: Future[Answer] | None = None
 
     async def answer(self) -> Answer:
-        """What the function returns, of the call in the air or of a new one."""
+        """What the function returns, of the call in the air or of a new one.
+
+        Raises:
+            ConfigError: It does not return within `limits.CREDENTIALS_SECONDS`.
+        """
         with self._lock:
             future = self._running
             if future is None:
@@ -41,7 +48,15 @@ class Flight(Generic[Answer]):
                 threading.Thread(
                     target=self._run, args=(future,), name="toolstone-aws", daemon=True
                 ).start()
-        return await asyncio.wrap_future(future)
+        try:
+            async with asyncio.timeout(limits.CREDENTIALS_SECONDS):
+                return await asyncio.wrap_future(future)
+        except TimeoutError:
+            raise ConfigError(
+                f"no AWS credentials within {limits.CREDENTIALS_SECONDS:g} s "
+                "(limits.CREDENTIALS_SECONDS): what gives them hangs; see that it answers, or "
+                "give a key that is fixed"
+            ) from None
 
     def _run(self, future: Future[Answer]) -> None:
         try:
