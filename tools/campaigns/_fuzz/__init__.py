@@ -1,0 +1,1 @@
+"""What is fuzzed: each target takes bytes, and raises where something is wrong."""
