@@ -1,6 +1,8 @@
 """Every default limit, in one place: what is bounded, and by how much.
 
-Each is a default. Where a limit can be changed, the name of the parameter stands beside it.
+Each is a default. Where a limit has a parameter, its name stands beside it. One that is not
+`Final` is changed for the whole process, and read whenever it is needed:
+`toolstone.limits.BODY_BYTES = 64 * toolstone.limits.MIB`.
 Sizes are bytes, times are seconds, unless the comment says otherwise.
 """
 
@@ -11,7 +13,7 @@ MIB: Final = 1024 * KIB
 
 # One run (`Budget`, `Agent`).
 RUN_REQUESTS: Final = 32  # requests to the model; Budget(requests=)
-IDENTICAL_TURNS: Final = 3  # the same calls so many turns in a row: warned, then stopped
+IDENTICAL_TURNS = 3  # the same calls so many turns in a row: warned, then stopped
 OUTPUT_REASKS: Final = 2  # an answer that does not validate is asked for again; Agent(reasks=)
 EMPTY_REASKS: Final = 1  # an empty answer is asked for again
 UNNAMED_SESSIONS: Final = 1_000  # unfinished runs without a session name kept in memory
@@ -26,29 +28,29 @@ OUTPUT_CHARACTERS: Final = 8 * MIB  # of an answer that is read into an output t
 EXIT_SECONDS: Final = 1.0  # for connections of the blocking doors to close when the process ends
 
 # One turn (`Agent(concurrency=)`).
-CALLS_PER_TURN: Final = 128  # further calls are answered "limit"
-SYNC_THREADS: Final = 64  # threads for blocking tools, in the process
+CALLS_PER_TURN = 128  # further calls are answered "limit"
+SYNC_THREADS = 64  # threads for blocking tools, in the process
 STREAM_BACKLOG: Final = 64  # batches of events a slow reader may fall behind
 
 # One tool call (`@tool(...)`).
 TOOL_SECONDS: Final = 60.0  # timeout=
 TOOL_RETRY_WAIT: Final = 0.2  # first pause between attempts of a tool, doubled each time
 TOOL_RETRY_WAIT_MAX: Final = 10.0
-TOOL_RESULT_BYTES: Final = 256 * KIB  # shown to the model; cut with a marker
-ARGUMENTS_BYTES: Final = MIB
-JSON_DEPTH: Final = 128
-INTEGER_DIGITS: Final = 400
+TOOL_RESULT_BYTES = 256 * KIB  # shown to the model; cut with a marker
+ARGUMENTS_BYTES = MIB
+JSON_DEPTH = 128
+INTEGER_DIGITS = 400
 CANCEL_GRACE: Final = 1.0  # how long a cancelled tool may take to stop
 
 # One tool definition.
 CALL_ID_CHARACTERS: Final = 64  # an id the wire can carry (responses-api.md §4.1)
 TOOL_NAME: Final = r"[A-Za-z0-9_-]{1,64}"
-DESCRIPTION_BYTES: Final = 4 * KIB
+DESCRIPTION_BYTES = 4 * KIB
 GRAMMAR_CHARACTERS: Final = 64 * KIB  # of a custom tool
-SCHEMA_BYTES: Final = 256 * KIB
-SCHEMA_DEPTH: Final = 32
-SCHEMA_NODES: Final = 2_000
-PATTERN_CHARACTERS: Final = 1_000
+SCHEMA_BYTES = 256 * KIB
+SCHEMA_DEPTH = 32
+SCHEMA_NODES = 2_000
+PATTERN_CHARACTERS = 1_000
 PATTERN_STATES: Final = 5_000  # of a foreign pattern once {n,m} is laid out; twice that in a schema
 SCHEMA_STEPS: Final = 50_000  # of checking one value against a foreign schema
 
@@ -82,12 +84,12 @@ RETRY_WAIT_MAX: Final = 8.0
 RETRY_AFTER_MAX: Final = 60.0  # a server that asks for more is an error
 RETRY_QUOTA: Final = 500  # tokens shared by the requests of a client (AWS standard retry rules)
 RETRY_COST: Final = 14  # a retry takes so many
-BODY_BYTES: Final = 32 * MIB
+BODY_BYTES = 32 * MIB
 ERROR_BODY_BYTES: Final = 64 * KIB
-DECOMPRESSION_RATIO: Final = 100
-DECOMPRESSED_BYTES: Final = 64 * MIB
-EVENT_BYTES: Final = 8 * MIB  # one line or event of a stream
-EVENTS_PER_RESPONSE: Final = 1_000_000
+DECOMPRESSION_RATIO = 100
+DECOMPRESSED_BYTES = 64 * MIB
+EVENT_BYTES = 8 * MIB  # one line or event of a stream
+EVENTS_PER_RESPONSE = 1_000_000
 CONNECTIONS: Final = 100  # open at once to one origin, for each event loop
 
 # Stored things.

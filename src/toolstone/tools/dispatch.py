@@ -75,7 +75,7 @@ def prepare(
 ) -> Pending | Returned:
     """A call ready to be made, or the answer to one that is not made."""
     if key.position >= limits.CALLS_PER_TURN:
-        return Returned(key, explain_limit(), failed=True, how="limit")
+        return Returned(key, explain_limit(limits.CALLS_PER_TURN), failed=True, how="limit")
     name, text, kind = read_call(call)
     one = offered.get(name)
     if one is None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import difflib
 from typing import TYPE_CHECKING, Final
 
-from toolstone import limits
 from toolstone.schema.strictjson import clean_name
 
 if TYPE_CHECKING:
@@ -41,7 +40,7 @@ def explain_kind(name: str, kind: str) -> str:
     return f"'{clean_name(name)}' takes {takes}; nothing was run, call it again that way"
 
 
-def explain_limit(most: int = limits.CALLS_PER_TURN) -> str:
+def explain_limit(most: int) -> str:
     """More calls in one turn than are made."""
     return f"not called: at most {most} calls are made in one turn; call again in the next"
 

@@ -50,13 +50,14 @@ class ResultProblem(ValueError):  # noqa: N818  it becomes a sentence for the mo
     """A tool returned something that has no form a model could read."""
 
 
-def render_result(value: Any, most: int = limits.TOOL_RESULT_BYTES) -> Told:
+def render_result(value: Any, most: int | None = None) -> Told:
     """What the model is told, by the table above.
 
     Raises:
         ResultProblem: The value has no form a model could read; names its type.
     """
     kind = type(value)
+    most = limits.TOOL_RESULT_BYTES if most is None else most
     if kind is str:
         return value if value.isascii() and len(value) <= most else _fit(value, most)
     if kind is bool:

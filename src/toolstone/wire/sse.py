@@ -38,10 +38,10 @@ class SseDecoder:
         retry: The last `retry:` in milliseconds, if one was seen.
     """
 
-    def __init__(self, *, limit: int = limits.EVENT_BYTES, fast: bool = True) -> None:
+    def __init__(self, *, limit: int | None = None, fast: bool = True) -> None:
         self.last_id = b""
         self.retry: int | None = None
-        self._limit = limit
+        self._limit = limits.EVENT_BYTES if limit is None else limit
         self._fast = fast
         self._buffer = bytearray()
         self._begun = False  # the place of a byte order mark is behind us
