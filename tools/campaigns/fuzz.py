@@ -71,11 +71,11 @@ def _fuzz(name: str, minutes: float, seed: int, work: Path) -> int:
         f"-max_total_time={round(minutes * 60)}",
         f"-seed={seed}",
         f"-max_len={_LONGEST}",
-        f"-dict={words}",
         "-timeout=60",
         "-rss_limit_mb=2048",
         "-print_final_stats=1",
         f"-artifact_prefix={work / name}/",
+        *([f"-dict={words}"] if TARGETS[name].words else []),
         str(corpus),
     ]
     before = _cpu_seconds()
