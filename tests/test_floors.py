@@ -7,7 +7,7 @@ import pytest
 
 SOURCE = Path(__file__).parent.parent / "src" / "toolstone"
 
-WORDS = {"errors", "items", "events", "outcomes", "limits", "usage", "parts", "_portal"}
+WORDS = {"errors", "items", "events", "outcomes", "limits", "usage", "parts", "_portal", "_secrets"}
 FLOORS = [
     WORDS,
     {"ports"},

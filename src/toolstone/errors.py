@@ -191,7 +191,9 @@ class ServiceError(ToolstoneError):
         retry_after: float | None = None,
         body: bytes = b"",
     ) -> None:
-        super().__init__(message)
+        from toolstone._secrets import redact, redact_bytes  # noqa: PLC0415  only when one is made
+
+        super().__init__(redact(message))
         self.phase = phase
         self.outcome = outcome
         if retryable is not None:
@@ -200,7 +202,7 @@ class ServiceError(ToolstoneError):
         self.code = code
         self.request_id = request_id
         self.retry_after = retry_after
-        self.body = body
+        self.body = redact_bytes(body)
         self.attempts = 1
         self.elapsed = 0.0
         self.notes: tuple[Any, ...] = ()

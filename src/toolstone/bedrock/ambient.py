@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Unpack
 
+from toolstone._secrets import Hidden, Variables
 from toolstone.bedrock.choosing import looks_like_bedrock_key
 from toolstone.bedrock.model import BedrockModel, ClientOptions, bedrock_model
 from toolstone.bedrock.names import known_host
@@ -32,8 +33,9 @@ def ambient_model(
     Raises:
         ConfigError: The key and the URL belong to different services; neither was used.
     """
+    environment = Variables(environment)
     base = environment.get("OPENAI_BASE_URL", "").strip()
-    key = environment.get("OPENAI_API_KEY", "").strip()
+    key = Hidden(environment.get("OPENAI_API_KEY", "").strip())
     if known_host(base) is None:
         if looks_like_bedrock_key(key):
             raise ConfigError(

@@ -13,6 +13,7 @@ from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 from toolstone import limits
+from toolstone._secrets import Hidden, Secret
 from toolstone.bedrock.credentials import Chain, Given, Keys
 from toolstone.bedrock.flight import Flight
 from toolstone.bedrock.names import known_host
@@ -211,7 +212,7 @@ class MintedKey(_Secretive):
         self._seconds = seconds
         self._clock = _Clock(clock)
         self.source: Source = _source(credentials, profile, clock)
-        self._held: tuple[str, float] | None = None
+        self._held: tuple[Secret, float] | None = None
         self._flight = Flight(self._mint)
 
     async def headers(
@@ -226,7 +227,7 @@ class MintedKey(_Secretive):
             except ConfigError as error:
                 raise type(error)(str(error)) from error  # one for each who waits
         _used.set((self, held))
-        return {"authorization": f"Bearer {held[0]}"}
+        return {"authorization": Hidden(f"Bearer {held[0]}")}
 
     async def learn(self, status: int, headers: Mapping[str, str]) -> bool:
         """A refused key is dropped, with the credentials behind it; another is minted."""
@@ -239,7 +240,7 @@ class MintedKey(_Secretive):
             self.source.forget()
         return True
 
-    def _mint(self) -> tuple[str, float]:
+    def _mint(self) -> tuple[Secret, float]:
         keys, now = self.source.find(), self._clock()
         renew = now + self._seconds * limits.BEDROCK_KEY_SHARE
         if keys.expires is not None:

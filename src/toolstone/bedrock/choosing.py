@@ -10,6 +10,7 @@ import os
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, Literal
 
+from toolstone._secrets import Hidden, Variables
 from toolstone.bedrock.auth import ApiKey, MintedKey, SigV4
 from toolstone.bedrock.credentials import MissingCredentialsError
 from toolstone.bedrock.names import known_host
@@ -66,10 +67,11 @@ def choose_auth(
     Raises:
         ConfigError: Two ways are given at once, or OpenAI's key would go to AWS.
     """
-    environment = os.environ if environment is None else environment
+    environment = Variables(os.environ if environment is None else environment)
+    api_key = Hidden(api_key) if isinstance(api_key, str) else api_key
     if sum(given is not None for given in (api_key, auth, profile)) > 1:
         raise ConfigError("give one of api_key=, auth= and profile=: one of them says who asks")
-    bearer = environment.get(BEARER, "").strip()
+    bearer = Hidden(environment.get(BEARER, "").strip())
     given = auth or (ApiKey(api_key) if api_key is not None else None)
     if given is not None:
         if isinstance(api_key, str):
@@ -107,7 +109,7 @@ def _from_chain(
 
 def _openai_key(endpoint: Endpoint, environment: Mapping[str, str]) -> str | None:
     """The key that AWS's page has users put into `OPENAI_API_KEY`, if it is such a key."""
-    key = environment.get("OPENAI_API_KEY", "").strip()
+    key = Hidden(environment.get("OPENAI_API_KEY", "").strip())
     theirs = known_host(environment.get("OPENAI_BASE_URL", "")) is not None
     usable = bool(key) and theirs and endpoint.aws and not key.startswith("sk-")
     return key if usable else None

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NoReturn, Protocol
 
+from toolstone._secrets import Secret
 from toolstone.bedrock.flight import Flight
 from toolstone.errors import ConfigError
 from toolstone.responses.failures import sanitised
@@ -39,6 +40,12 @@ class Keys:
     token: str | None = field(default=None, repr=False)
     expires: float | None = None
     source: str = "given"
+
+    def __post_init__(self) -> None:
+        for name in ("access_key", "secret_key", "token"):
+            given = getattr(self, name)
+            if isinstance(given, str):
+                object.__setattr__(self, name, Secret(given))
 
     def __repr__(self) -> str:
         return f"Keys(..., source={self.source!r})"
@@ -120,9 +127,9 @@ class Chain:
         self._found = None
 
     def _search(self) -> Any:
-        from botocore.session import Session  # noqa: PLC0415  at first need: 150 ms
+        from toolstone.bedrock.metadata import find_credentials  # noqa: PLC0415  first need: 150 ms
 
-        found = Session(profile=self._profile).get_credentials()
+        found = find_credentials(self._profile)
         if found is None:
             raise MissingCredentialsError(f"no AWS credentials were found: {THREE_WAYS}")
         return found

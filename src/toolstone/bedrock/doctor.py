@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from importlib import metadata
 from typing import TYPE_CHECKING, Any, Final, Literal, TypedDict, Unpack
 
+from toolstone._secrets import Variables
 from toolstone.bedrock.checks import aws, deep, offline, online
 from toolstone.bedrock.checks.answers import Visit
 from toolstone.bedrock.checks.case import Case, Finding, make_case, passed, skipped, warned
@@ -194,7 +195,7 @@ def _case(model: str, now: float, options: Options) -> Case:
     given: dict[str, Any] = {**options}
     dialect = given.pop("dialect", None) or Dialect.load()
     environment = given.pop("environment", None)
-    environment = os.environ if environment is None else environment
+    environment = Variables(os.environ if environment is None else environment)
     return make_case(model, dialect=dialect, environment=environment, now=now, **given)
 
 
@@ -219,7 +220,7 @@ def check_model(
         One finding for each offline check; none for a model that is nobody's endpoint, such as a
         scripted one.
     """
-    environment = os.environ if environment is None else environment
+    environment = Variables(os.environ if environment is None else environment)
     if isinstance(model, str):
         case = _case(model, clock(), {"settings": settings, "environment": environment})
         return _looked(case)

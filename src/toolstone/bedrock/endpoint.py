@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final, Literal
 from urllib.parse import urlsplit
 
+from toolstone._secrets import Variables
 from toolstone.bedrock.advice import Place, advise
 from toolstone.bedrock.dialect import Dialect, Family, Gate
 from toolstone.bedrock.names import (
@@ -162,7 +163,7 @@ def resolve_endpoint(
     """
     name = parse_name(model)
     dialect = dialect or Dialect.load()
-    environment = os.environ if environment is None else environment
+    environment = Variables(os.environ if environment is None else environment)
     return _Choice(name, wishes, dialect, environment).make(region, endpoint)
 
 

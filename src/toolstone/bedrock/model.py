@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Final, Literal, Self, TypedDict, Unpack
 
 from toolstone import limits
+from toolstone._secrets import Hidden
 from toolstone.bedrock.choosing import ChosenAuth, choose_auth
 from toolstone.bedrock.dialect import Dialect
 from toolstone.bedrock.endpoint import Endpoint, Wishes, resolve_endpoint
@@ -82,6 +83,7 @@ def bedrock_model(
     Example:
         agent = Agent(bedrock_model("bedrock/openai.gpt-oss-120b", region="us-east-1"))
     """
+    api_key = Hidden(api_key) if isinstance(api_key, str) else api_key
     dialect = dialect or Dialect.load()
     found = resolve_endpoint(
         model, region=region, endpoint=endpoint, wishes=wishes, dialect=dialect
@@ -261,8 +263,8 @@ class BedrockModel:
             better = mend(draft, error, self.endpoint, self._dialect)
         if better is None:
             error.notes = (*notes, *error.notes)
-            if error.means in _PLACES and self.endpoint.warnings:
-                error.args = (f"{error}. {'. '.join(self.endpoint.warnings)}",)
+            if error.means in _PLACES:
+                error.args = (". ".join([str(error), *self.endpoint.warnings, *self._elsewhere()]),)
             raise error
         notes += [*error.notes, Noted("mended", better.why, data={"mend": error.mend})]
         if error.partial is not None:
@@ -275,9 +277,28 @@ class BedrockModel:
         return [Noted("warning", text) for text in unsaid]
 
     def _right_path(self) -> str:
+        end, known = self.endpoint, self._known()
+        origin = end.origin if known.host == end.host else known.origin
+        return f"{end.bare} is known to answer on {known.host} at {origin}{known.prefix}{end.path}"
+
+    def _elsewhere(self) -> list[str]:
+        """Where the model is known to answer, if that is not where it was asked."""
+        end, known = self.endpoint, self._known()
+        same = (known.host, known.prefix) == (end.host, end.prefix)
+        return [] if same else [self._right_path()]
+
+    def _known(self) -> Endpoint:
+        """Where the table has the model; behind a gateway without a region, this endpoint."""
         end = self.endpoint
-        known = end.family.prefix if end.host == "mantle" else "/openai/v1"
-        return f"{end.bare} is known to answer on {end.host} at {end.origin}{known}{end.path}"
+        if not end.region:
+            return end
+        return resolve_endpoint(
+            f"bedrock/{end.bare}",
+            region=end.region,
+            wishes=Wishes(api=end.api),
+            dialect=self._dialect,
+            environment={},
+        )
 
     def _client(self, prefix: str, model: str) -> ChatCompletions | Responses:
         """The client for a path and an id; all share connections and the retry quota."""

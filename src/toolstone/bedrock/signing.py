@@ -12,6 +12,8 @@ from hashlib import sha256
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote
 
+from toolstone._secrets import Hidden, Secret
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -56,14 +58,14 @@ def sign(
     signature = signer.signature(
         signer.string_to_sign(request, signer.canonical_request(request)), request
     )
-    added["authorization"] = (
+    added["authorization"] = Hidden(
         f"AWS4-HMAC-SHA256 Credential={signer.scope(request)}, SignedHeaders={signed}, "
         f"Signature={signature}"
     )
     return added
 
 
-def mint(keys: Keys, *, region: str, seconds: int, at: float) -> str:
+def mint(keys: Keys, *, region: str, seconds: int, at: float) -> Secret:
     """A short-term Bedrock API key: a presigned request in disguise (bedrock.md §4.3).
 
     Args:
@@ -72,7 +74,7 @@ def mint(keys: Keys, *, region: str, seconds: int, at: float) -> str:
         seconds: How long it lives, 1 to 43,200.
         at: When it was made, in Unix seconds.
     """
-    scope = f"{keys.access_key}/{_stamp(at)[:8]}/{region}/bedrock/aws4_request"
+    scope = Hidden(f"{keys.access_key}/{_stamp(at)[:8]}/{region}/bedrock/aws4_request")
     said = {
         "Action": "CallWithBearerToken",
         "X-Amz-Algorithm": "AWS4-HMAC-SHA256",
@@ -83,14 +85,14 @@ def mint(keys: Keys, *, region: str, seconds: int, at: float) -> str:
     }
     if keys.token:
         said["X-Amz-Security-Token"] = keys.token
-    query = "&".join(f"{name}={quote(value, safe='')}" for name, value in said.items())
-    url = f"https://{_TOKEN_HOST}/?{query}"
+    query = Hidden("&".join(f"{name}={quote(value, safe='')}" for name, value in said.items()))
+    url = Hidden(f"https://{_TOKEN_HOST}/?{query}")
     signer, request = _prepared(keys, "POST", url, {"host": _TOKEN_HOST}, region, "bedrock", at)
     signature = signer.signature(
         signer.string_to_sign(request, signer.canonical_request(request)), request
     )
-    text = f"{_TOKEN_HOST}/?{query}&X-Amz-Signature={signature}&Version=1"
-    return f"bedrock-api-key-{b64encode(text.encode()).decode()}"
+    text = Hidden(f"{_TOKEN_HOST}/?{query}&X-Amz-Signature={signature}&Version=1")
+    return Secret(f"bedrock-api-key-{b64encode(text.encode()).decode()}")
 
 
 def _prepared(

@@ -7,6 +7,7 @@ from ipaddress import ip_address
 from typing import TYPE_CHECKING, Final
 from urllib.parse import quote, urlsplit
 
+from toolstone._secrets import Hidden
 from toolstone.errors import ConfigError, InputError
 
 if TYPE_CHECKING:
@@ -126,7 +127,7 @@ def openai_settings(environment: Mapping[str, str]) -> tuple[str, str]:
     Raises:
         ConfigError: There is no key, or the URL cannot be.
     """
-    key = environment.get("OPENAI_API_KEY", "")
+    key = Hidden(environment.get("OPENAI_API_KEY", ""))
     if not key.strip():
         raise ConfigError(
             "OPENAI_API_KEY is not set; set it, or use Responses(base_url=..., api_key=...)"

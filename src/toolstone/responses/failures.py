@@ -14,6 +14,7 @@ from typing import Final, NamedTuple
 from urllib.parse import urlsplit
 
 from toolstone import limits
+from toolstone._secrets import redact
 from toolstone.errors import AuthError, RateLimitError, ServerError, StatusError
 from toolstone.wire.retry_after import retry_after
 
@@ -373,6 +374,7 @@ _SECRET_LENGTH: Final = 6  # shorter values would be found in any text
 
 def sanitised(text: str, secrets: Sequence[str] = ()) -> str:
     """Text of a stranger as one printable line of at most 500 characters, without secrets."""
+    text = redact(text)
     for secret in secrets:
         text = text.replace(secret, "[redacted]")
     text = SECRET.sub("[redacted]", text[: 8 * _SHOWN])

@@ -8,6 +8,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final, Protocol, Self, TypeVar, cast
 
 from toolstone import limits
+from toolstone._secrets import Hidden, Secret
 from toolstone.errors import ConfigError, ServiceError
 from toolstone.events import Noted, Retrying
 from toolstone.ports import Profile, Response
@@ -40,6 +41,7 @@ Got = TypeVar("Got", covariant=True)  # noqa: PLC0105  the answer, where it is o
 DEFAULT_PROFILE: Final = Profile()
 DEFAULT_RETRY: Final = Retry()
 _NAME: Final = re.compile(r"[A-Za-z0-9-]+")
+_PRIVATE: Final = re.compile(r"(?i)auth|cookie|credential|key|pass|secret|signature|token")
 
 
 class Attempted(Protocol[Got]):
@@ -76,6 +78,8 @@ class Service:
         headers: Mapping[str, str] | None = None,
         user_agent: str = "toolstone",
     ) -> None:
+        api_key = Hidden(api_key) if isinstance(api_key, str) else api_key
+        headers = _hidden(headers or {})
         if not model:
             raise ConfigError("model is empty; give the name that the server knows it by")
         if auth is not None and api_key is not None:
@@ -91,7 +95,7 @@ class Service:
         self._transport = transport or HttpxTransport()
         common = _checked(
             {
-                **{name.lower(): value for name, value in (headers or {}).items()},
+                **{name.lower(): value for name, value in headers.items()},
                 "user-agent": user_agent,
                 "content-type": "application/json",
                 "accept-encoding": "identity",
@@ -197,6 +201,11 @@ class Service:
     def transport(self) -> Transport:
         """What carries the requests."""
         return self._transport
+
+
+def _hidden(headers: Mapping[str, str]) -> Mapping[str, str]:
+    """Headers of the user's own; the values of those that may say who asks are hidden."""
+    return {name: Secret(v) if _PRIVATE.search(name) else v for name, v in headers.items()}
 
 
 def _checked(headers: Mapping[str, str]) -> Mapping[str, str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from typing import Any
 
+from toolstone._secrets import Variables
 from toolstone.responses.address import openai_settings, parse_model_string
 from toolstone.responses.client import Responses
 
@@ -31,5 +32,5 @@ def openai_model(name: str, **settings: Any) -> Responses:
     Raises:
         ConfigError: The key is missing, or a value cannot be.
     """
-    base_url, key = openai_settings(os.environ)
+    base_url, key = openai_settings(Variables(os.environ))
     return Responses(model=name, base_url=base_url, api_key=key, **settings)

@@ -9,8 +9,9 @@ from io import BytesIO
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from toolstone import limits
+from toolstone._secrets import Hidden
 from toolstone.errors import ConfigError, TransportError
-from toolstone.wire.failed import broken, no_connection, too_late, unfit
+from toolstone.wire.failed import broken, frameless, no_connection, too_late, unfit
 from toolstone.wire.pools import PerLoop
 from toolstone.wire.proxies import Proxies
 from toolstone.wire.reading import decoded, read_reply
@@ -64,7 +65,7 @@ class AiohttpTransport:
     ) -> None:
         self._verify = verify
         self._trust_env = trust_env
-        self._proxy = proxy
+        self._proxy = None if proxy is None else Hidden(proxy)
         self._connections = connections
         self._pools = PerLoop[_Pool](self._open_pool, _Pool.aclose)
 
@@ -105,7 +106,7 @@ class AiohttpTransport:
             )
         except (aiohttp.ClientError, aiohttp.InvalidURL, OSError, ValueError) as error:
             hidden = isinstance(error, aiohttp.ClientHttpProxyError)  # it quotes the URL whole
-            raise _failure(error, request, "headers") from (None if hidden else error)
+            raise _failure(error, request, "headers") from (None if hidden else frameless(error))
 
     def _open_pool(self) -> _Pool:
         aiohttp = _aiohttp()
@@ -187,7 +188,7 @@ async def _chunks(answer: Any) -> AsyncGenerator[bytes]:
         async for chunk in answer.content.iter_any():
             yield chunk
     except (_aiohttp().ClientError, OSError) as error:
-        raise _failure(error, None, "body") from error
+        raise _failure(error, None, "body") from frameless(error)
 
 
 def _failure(error: Exception, request: HttpRequest | None, phase: str) -> TransportError:

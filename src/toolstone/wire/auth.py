@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 from inspect import isawaitable
 from typing import TYPE_CHECKING, NoReturn, Protocol, runtime_checkable
 
-from toolstone.errors import ConfigError
+from toolstone import limits
+from toolstone._secrets import Hidden, Secret
+from toolstone.errors import ConfigError, ToolstoneError
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
@@ -61,21 +64,27 @@ class BearerAuth:
         ConfigError: The key is empty, or holds white space or anything but printable ASCII.
     """
 
-    __slots__ = ("_fixed", "_source")
+    __slots__ = ("_fixed", "_key", "_source")
 
     def __init__(self, key: str | Callable[[], str | Awaitable[str]]) -> None:
+        key = Secret(key) if isinstance(key, str) else key
+        self._key: object = key
         self._source = None if isinstance(key, str) else key
         self._fixed = {"authorization": _bearer(key)} if isinstance(key, str) else None
 
     async def headers(
         self, method: str, url: str, headers: Mapping[str, str], body: bytes
     ) -> Mapping[str, str]:
-        """The one header that carries the key."""
+        """The one header that carries the key.
+
+        Raises:
+            ConfigError: The function raised, hung, or returned what is no key.
+        """
         del method, url, headers, body
         if self._fixed is not None:
             return self._fixed
-        given = self._source() if self._source else ""
-        return {"authorization": _bearer(await given if isawaitable(given) else given)}
+        self._key = await _asked(self._source) if self._source else ""
+        return {"authorization": _bearer(self._key)}
 
     async def learn(self, status: int, headers: Mapping[str, str]) -> bool:
         """A fixed key cannot be mended; a function is called anyway for the next attempt."""
@@ -89,6 +98,23 @@ class BearerAuth:
         raise TypeError("BearerAuth holds a key and cannot be pickled or copied; make a new one")
 
 
+async def _asked(source: Callable[[], str | Awaitable[str]]) -> object:
+    try:
+        async with asyncio.timeout(limits.CREDENTIALS_SECONDS):
+            given = source()
+            if isawaitable(given):
+                given = await given
+            return Secret(given) if isinstance(given, str) else given
+    except ToolstoneError:
+        raise
+    except Exception as error:
+        raise ConfigError(
+            f"the function that gives the API key raised {type(error).__name__}, or took longer "
+            f"than {limits.CREDENTIALS_SECONDS:g} s (limits.CREDENTIALS_SECONDS); it must return "
+            "the key"
+        ) from error
+
+
 def _bearer(key: object) -> str:
     if not isinstance(key, str):
         raise ConfigError(f"the API key is a {type(key).__name__!r}; it must be text")
@@ -99,4 +125,4 @@ def _bearer(key: object) -> str:
             f"the API key ({len(key)} characters) holds white space, a line break or a character "
             "outside ASCII; copy it again, without what surrounds it"
         )
-    return f"Bearer {key}"
+    return Hidden(f"Bearer {key}")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Self
 
 from toolstone import limits
 from toolstone.errors import ConfigError, DeadlineError
+from toolstone.wire.failed import frameless
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -100,7 +101,7 @@ class Watch:
             return
         mine = self._task.uncancel() <= self._cancelling
         if mine and kind is not None and issubclass(kind, asyncio.CancelledError):
-            raise self._error(self._expired) from error
+            raise self._error(self._expired) from (error and frameless(error))
 
     def wait(self) -> None:
         """From now on we wait for the network."""

@@ -4,11 +4,32 @@ from __future__ import annotations
 
 import re
 import ssl
-from typing import Final
+from typing import Final, TypeVar
 
 from toolstone.errors import DeadlineError, TransportError
 
-__all__ = ["broken", "no_connection", "too_late", "unfit"]
+__all__ = ["broken", "frameless", "no_connection", "too_late", "unfit"]
+
+
+Error = TypeVar("Error", bound=BaseException)
+
+
+def frameless(error: Error) -> Error:
+    """An error without its frames, and those behind it: a library's hold headers and bodies.
+
+    A report that shows local variables would show them too. What happened remains.
+    """
+    behind: list[BaseException | None] = [error]
+    seen: set[int] = set()
+    while behind:
+        one = behind.pop()
+        if one is None or id(one) in seen:
+            continue
+        seen.add(id(one))
+        one.__traceback__ = None
+        behind += [one.__cause__, one.__context__]
+        behind += one.exceptions if isinstance(one, BaseExceptionGroup) else ()
+    return error
 
 
 def no_connection(error: BaseException) -> TransportError:

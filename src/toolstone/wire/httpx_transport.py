@@ -12,8 +12,9 @@ from functools import cache, lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
 from toolstone import limits
+from toolstone._secrets import Hidden
 from toolstone.errors import ConfigError, TransportError
-from toolstone.wire.failed import broken, no_connection, too_late, unfit
+from toolstone.wire.failed import broken, frameless, no_connection, too_late, unfit
 from toolstone.wire.pools import PerLoop
 from toolstone.wire.proxies import Proxies
 from toolstone.wire.reading import decoded, read_reply
@@ -65,6 +66,7 @@ class HttpxTransport:
         connections: int = limits.CONNECTIONS,
     ) -> None:
         self._client = client
+        proxy = None if proxy is None else Hidden(proxy)
         plan = _Plan(verify, trust_env, proxy, connections)
         self._pools = PerLoop[_Shards](lambda: _Shards(plan), _Shards.aclose)
 
@@ -212,7 +214,7 @@ async def _open(
         )
         return await send(prepared)
     except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
-        raise _failure(error, request, "headers") from error
+        raise _failure(error, request, "headers") from frameless(error)
 
 
 async def _chunks(answer: Any) -> AsyncGenerator[bytes]:
@@ -220,7 +222,7 @@ async def _chunks(answer: Any) -> AsyncGenerator[bytes]:
         async for chunk in answer.aiter_raw():
             yield chunk
     except (_httpx().HTTPError, OSError) as error:
-        raise _failure(error, None, "body") from error
+        raise _failure(error, None, "body") from frameless(error)
 
 
 def _failure(error: Exception, request: HttpRequest | None, phase: str) -> TransportError:

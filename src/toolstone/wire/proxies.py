@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Final
 from urllib.parse import urlsplit
 
+from toolstone._secrets import Hidden, Secret
+
 __all__ = ["Proxies"]
 
 _KEPT_URLS: Final = 256
@@ -17,12 +19,13 @@ class Proxies:
     standard library reads them.
     """
 
-    __slots__ = ("_given", "_named", "_trust_env")
+    __slots__ = ("_given", "_named", "_password", "_trust_env")
 
     def __init__(self, given: str | None, *, trust_env: bool) -> None:
-        self._given = given
+        self._given = None if given is None else Hidden(given)
+        self._password = _password(given)
         self._trust_env = trust_env
-        self._named: dict[str, str | None] = {}
+        self._named: dict[str, tuple[Hidden | None, object]] = {}
 
     def __repr__(self) -> str:
         return "Proxies(...)"  # their URLs may hold passwords
@@ -34,8 +37,20 @@ class Proxies:
         if url not in self._named:
             if len(self._named) >= _KEPT_URLS:
                 self._named.clear()
-            self._named[url] = _environment_proxy(url)
-        return self._named[url]
+            found = _environment_proxy(url)
+            self._named[url] = (None if found is None else Hidden(found), _password(found))
+        return self._named[url][0]
+
+
+def _password(url: str | None) -> tuple[Secret, ...]:
+    """The password in a URL, as it is written and as it is meant: while kept, it is redacted."""
+    from urllib.parse import unquote  # noqa: PLC0415  for those who have a proxy
+
+    try:
+        found = urlsplit(Hidden(url or "")).password or ""
+    except ValueError:
+        return ()
+    return (Secret(found), Secret(unquote(found)))
 
 
 def _environment_proxy(url: str) -> str | None:

@@ -10,6 +10,7 @@ import re
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final, Literal
 
+from toolstone._secrets import Hidden
 from toolstone.bedrock.choosing import BEARER, ChosenAuth, choose_auth
 from toolstone.bedrock.endpoint import Endpoint, Wishes, resolve_endpoint
 from toolstone.bedrock.names import known_host, parse_name
@@ -128,6 +129,10 @@ class Case:
         """A variable's value; empty if it is not set."""
         return self.environment.get(name, "").strip()
 
+    def secret(self, name: str) -> str:
+        """As `variable`, of one that holds a key."""
+        return Hidden(self.variable(name))
+
 
 def right_url(end: Endpoint, dialect: Dialect) -> str:
     """The base URL that the table has for the model of an endpoint."""
@@ -155,6 +160,7 @@ def make_case(
         ConfigError: The model string is of no form that toolstone knows.
     """
     wishes = wishes or Wishes()
+    api_key = None if api_key is None else Hidden(api_key)
     case = Case(model, dialect, environment, now, settings=settings, wishes=wishes)
     scheme, _, rest = model.partition("/")
     if scheme == "openai":
@@ -176,10 +182,10 @@ def _of_openai(
     base = case.variable("OPENAI_BASE_URL")
     source = "OPENAI_BASE_URL" if base else "the default of 'openai/'"
     if known_host(base) is None:
-        key = api_key or case.variable("OPENAI_API_KEY")
+        key = api_key or case.secret("OPENAI_API_KEY")
         return replace(case, url=base or OPENAI, source=source, key=key)
     case = _placed(case, f"bedrock/{name}", region, base)
-    key = api_key or case.variable("OPENAI_API_KEY")
+    key = api_key or case.secret("OPENAI_API_KEY")
     return replace(_with_auth(case, key or None, auth), source=source)
 
 
@@ -219,7 +225,7 @@ def _placed(case: Case, model: str, region: str | None, endpoint: str | None) ->
 
 
 def _with_auth(case: Case, api_key: str | None, auth: Auth | None) -> Case:
-    key = api_key or ("" if auth else case.variable(BEARER))
+    key = api_key or ("" if auth else case.secret(BEARER))
     if case.endpoint is None:
         return replace(case, key=key)
     try:
