@@ -23,6 +23,7 @@ def load(name, path):
 load("toolstone_virtual", HERE.parent / "wire" / "virtual.py")
 load("toolstone_rows", HERE / "rows.py")
 MEETING = load("toolstone_meeting", HERE / "meeting.py")
+load("toolstone_acting", HERE / "acting.py")
 
 
 @pytest.fixture(autouse=True)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import logging
-import secrets
+import os
+import traceback
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
+from toolstone._secrets import FORMS, holds_secret, redact, redact_json
 from toolstone.errors import ToolError
 from toolstone.events import Returned
 from toolstone.schema.strictjson import clean_name
@@ -23,9 +25,14 @@ _log: Final = logging.getLogger("toolstone.tools")
 
 
 def tell_value(key: CallKey, value: Any) -> Returned:
-    """A call that did not raise."""
+    """A call that did not raise. A live key in what it returned is struck out."""
     try:
-        return Returned(key, render_result(value))
+        told = render_result(value)
+        for form in FORMS:
+            if form in told or type(told) is list:
+                told = redact_json(told)
+                break
+        return Returned(key, told)
     except ResultProblem as problem:
         return Returned(key, f"the tool returned {problem}", failed=True, how="raised")
 
@@ -40,7 +47,7 @@ def tell_failure(key: CallKey, name: str, error: BaseException) -> Returned:
     said = _said(flat)
     if said is not None:
         return Returned(key, said, failed=True, how="raised")
-    reference = secrets.token_hex(4)
+    reference = os.urandom(4).hex()
     _log_failure(name, reference, error)
     return Returned(key, explain_failure(_kinds(flat), reference), failed=True, how="raised")
 
@@ -68,7 +75,7 @@ def _said(flat: list[BaseException]) -> Told | None:
     if not all(isinstance(one, ToolError) for one in flat):
         return None
     try:
-        return render_result("\n".join(str(one) for one in flat))
+        return render_result(redact("\n".join(str(one) for one in flat)))
     except Exception:  # noqa: BLE001  a `__str__` of the user's own failed
         return None
 
@@ -84,8 +91,15 @@ def _kinds(flat: list[BaseException]) -> str:
 
 
 def _log_failure(name: str, reference: str, error: BaseException) -> None:
-    """Write the traceback to the log; what the log makes of it is no matter of the run's."""
+    """Write the traceback to the log; what the log makes of it is no matter of the run's.
+
+    One in which a live key stands is written as text, without it.
+    """
     try:
+        whole = "".join(traceback.format_exception(error)) if FORMS else ""
+        if holds_secret(whole):
+            _log.warning("tool %s failed (reference %s)\n%s", name, reference, redact(whole))
+            return
         _log.warning("tool %s failed (reference %s)", name, reference, exc_info=error)
     except Exception as problem:  # noqa: BLE001  a handler failed, or a group too deep to be written
         with suppress(Exception):

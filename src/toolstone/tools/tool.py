@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import inspect
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -217,7 +216,7 @@ class Tool:
             raise DefinitionError(f"tool {self.name!r} is deferred: its calls wait to be settled")
         if not self._waits:
             value = await run_in_thread(run, given, None if gate is None else gate.release)
-            return await value if inspect.isawaitable(value) else value
+            return await value if hasattr(type(value), "__await__") else value
         try:
             return await run(**given)
         finally:
