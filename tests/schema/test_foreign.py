@@ -1,14 +1,13 @@
 """Schemas from elsewhere: what is refused before the first value, and what is bounded after."""
 
 import re
-import time
 
 import pytest
 
 from toolstone import limits
 from toolstone.errors import DefinitionError
 from toolstone.schema.arguments import ArgumentsProblem
-from toolstone.schema.foreign import ForeignSchema, metaschema_problem
+from toolstone.schema.foreign import ForeignSchema
 
 
 def schema(**properties):
@@ -57,10 +56,10 @@ def test_what_fits_is_read():
         ({"enum": ["x", "y"]}, '"z"', 'a: must fit enum ["x","y"]'),
         ({"type": "string", "pattern": "^a+$"}, '"b"', 'a: must fit pattern "^a+$"'),
         ({"type": "array", "items": {"type": "integer"}}, '[1,"2"]', "a[1]: must be of type integer"),
-        ({"oneOf": [{"type": "integer"}, {"type": "number"}]}, "1", "a: does not fit oneOf"),
+        ({"oneOf": [{"type": "integer"}, {"type": "number"}]}, "1", "a: fits 2 of the schemas in oneOf; it must fit exactly one"),
         ({"type": "object", "patternProperties": {"^x": {"type": "integer"}}}, '{"x1":"1"}', "a.x1: must be of type integer"),
         (schema(b={"type": "string"}), "{}", "a: b required, but missing"),
-        (schema(b={"type": "string"}), '{"b":"","c":1}', "a: c not expected; remove it"),
+        (schema(b={"type": "string"}), '{"b":"","c":1}', "a.c: not expected; remove it"),
     ],
 )  # fmt: skip
 def test_what_does_not_fit_is_refused_with_path_and_reason(node, sent, says):
@@ -88,8 +87,8 @@ def test_the_json_boundary_is_the_same_for_foreign_schemas(text, says):
     ("given", "says"),
     [
         ([], "t: its schema is a 'list'; give a dict"),
-        ({"type": "object", "properties": 3}, "t: its schema is invalid at properties: type does not hold"),
-        (schema(a={"type": "text"}), "t: its schema is invalid at properties.a.type"),
+        ({"type": "object", "properties": 3}, "t: its schema is invalid at properties: it must be an object of schemas"),
+        (schema(a={"type": "text"}), "t: its schema is invalid at a.type: it must be one of array, boolean"),
         (schema(a={"const": object()}), "t: its schema is not plain JSON data"),
         ({"type": "string"}, 't: the root of its schema must have "type": "object"'),
         (schema(a={"$ref": "http://127.0.0.1:9/x"}), "t: a: $ref must stay in the schema"),
@@ -142,11 +141,9 @@ def test_recursion_through_a_value_works():
 
 def test_a_pattern_that_explodes_elsewhere_runs_in_linear_time():
     compiled = ForeignSchema("t", schema(a={"type": "string", "pattern": "^(a+)+$"}))
-    started = time.process_time()
-    with pytest.raises(ArgumentsProblem):
-        compiled.read('{"a":"' + "a" * 50_000 + '!"}')
 
-    assert time.process_time() - started < 5  # backtracking would outlive us
+    with pytest.raises(ArgumentsProblem, match="must fit pattern"):  # backtracking would outlive us
+        compiled.read('{"a":"' + "a" * 50_000 + '!"}')
 
 
 def test_a_schema_that_needs_endless_steps_for_a_value_is_given_up():
@@ -157,7 +154,10 @@ def test_a_schema_that_needs_endless_steps_for_a_value_is_given_up():
     entangled = {**schema(a={"$ref": "#/$defs/n"}), "$defs": {"n": node}}
     value = '{"x":' * 60 + "{}" + "}" * 60
 
-    assert refusal(entangled, f'{{"a":{value}}}') == "too entangled to be checked"
+    assert (
+        refusal(entangled, f'{{"a":{value}}}')
+        == "too entangled to be checked in 50000 steps; send less"
+    )
 
 
 def test_the_schema_is_copied():
@@ -189,8 +189,3 @@ def test_a_cyclic_python_object_is_no_schema():
 
     with pytest.raises(DefinitionError, match="t: its schema is nested deeper than 32 levels"):
         ForeignSchema("t", cyclic)
-
-
-def test_the_metaschema_check_stands_alone():
-    assert metaschema_problem(schema()) is None
-    assert metaschema_problem({"type": 1}) == "its schema is invalid at type: anyOf does not hold"

@@ -269,5 +269,5 @@ def _check_size(who: str, parts: Sequence[_Part], schema: Schema) -> None:
     if (size := len(to_json(schema))) > limits.SCHEMA_BYTES:
         raise DefinitionError(
             f"{who}: its schema has {size} bytes, at most {limits.SCHEMA_BYTES} are sent; "
-            "make the types smaller"
+            "make the types smaller (limits.SCHEMA_BYTES)"
         )

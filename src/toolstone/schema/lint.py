@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from toolstone import limits
-from toolstone.schema.nodes import children, pattern_problem
+from toolstone.schema.linear import pattern_problem
+from toolstone.schema.nodes import children
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

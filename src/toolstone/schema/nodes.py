@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
-
-from pydantic_core import SchemaError, SchemaValidator
-
-from toolstone import limits
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-__all__ = ["Schema", "admits_null", "nullable", "pattern_problem", "resolve", "step"]
+__all__ = ["Schema", "admits_null", "children", "nullable", "resolve", "step"]
 
 Schema = dict[str, Any]
 
@@ -94,16 +89,3 @@ def children(node: Schema, path: str) -> Iterator[tuple[Any, str]]:
                 yield one, path
         elif isinstance(inner, dict):
             yield inner, f"{path}[]" if shape == "items" else path
-
-
-@lru_cache(maxsize=1024)
-def pattern_problem(pattern: str) -> str | None:
-    """Why a pattern cannot run on the linear engine, or None if it can."""
-    if len(pattern) > limits.PATTERN_CHARACTERS:
-        return f"a pattern of {len(pattern)} characters is longer than {limits.PATTERN_CHARACTERS}"
-    try:
-        SchemaValidator({"type": "str", "pattern": pattern, "regex_engine": "rust-regex"})
-    except SchemaError as error:
-        reason = str(error).strip().splitlines()[-1].removeprefix("error: ")
-        return f"pattern {pattern!r} does not run on a linear engine ({reason})"
-    return None
