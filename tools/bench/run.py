@@ -1,46 +1,73 @@
-"""The bench: ours beside hand-written loops on the same transport, rounds interleaved.
+"""The bench: ours beside others and beside hand-written loops, rounds interleaved.
 
-    python tools/bench/run.py [--rounds N] [--runs N] [--at-once N] [--json]
+    python tools/bench/run.py [--env DIR] [--peers ...] [--only ...] [--rounds N]
+                              [--json FILE] [--markdown FILE]
 
-Prints CPU time per 3-turn 12-call run, least and median, and ratios taken within a round.
+Each column runs in a process and an environment of its own, made in DIR when it is not there; the
+order turns around with each round. Printed are CPU times (user and system, of the client), least
+and median over the rounds, ratios taken within a round, and which bars (bars.toml) are met. A bar
+whose peer did not run is not measured. The exit code is 1 if a bar is missed, or if openai-agents,
+pydantic-ai or a bare loop is missing.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import statistics
+import os
+import platform
 import subprocess
 import sys
+import tempfile
+from datetime import date
 from pathlib import Path
+from typing import Any, Final
 
-from counts import function_calls, modules
+from columns import COLUMNS, DRIVEN, NEEDED, Column
+from counts import function_calls, modules, tasks
+from report import Found, missed, render
 
-HERE = Path(__file__).parent
-COLUMNS = ["loop-httpx", "toolstone-httpx", "loop-aiohttp", "toolstone-aiohttp"]
+HERE: Final = Path(__file__).parent
+OWN: Final = ("doors", "ledger")
+ONCE: Final = {"long", "paced"}
+"""Measured in the first round only: they take minutes with some columns."""
+SECONDS: Final = 300
+"""For one measurement; then it is given up."""
 
 
-def main() -> None:
-    """Measure and print."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+def main() -> int:
+    """Measure, and print."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--env", type=Path, default=Path(tempfile.gettempdir()) / "toolstone-bench")
+    parser.add_argument("--peers", nargs="+", choices=[one.name for one in COLUMNS])
+    parser.add_argument("--only", nargs="+", choices=[*DRIVEN, *OWN, "install"])
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--runs", type=int, default=100)
-    parser.add_argument("--at-once", type=int, default=1)
-    parser.add_argument("--json", action="store_true")
-    options = parser.parse_args()
-    rounds = _rounds(options.rounds, options.runs, options.at_once)
-    found = {
-        "python": sys.version.split()[0],
-        "runs": options.runs,
-        "at_once": options.at_once,
-        "cpu_ms_per_run": {c: [r[c] for r in rounds] for c in COLUMNS},
-        "function_calls": function_calls(),
-        "modules": modules(),
-    }
-    print(json.dumps(found, indent=2) if options.json else _table(found, rounds))
+    parser.add_argument("--json", type=Path)
+    parser.add_argument("--markdown", type=Path)
+    given = parser.parse_args()
+    columns = [one for one in COLUMNS if given.peers is None or one.name in given.peers]
+    pythons = {one.name: one.python(given.env) for one in columns}
+    found = _measured(columns, pythons, given.only or [*DRIVEN, *OWN, "install"], given.rounds)
+    about = _about(given.rounds)
+    table = render(found, about)
+    print(table)
+    if given.markdown:
+        given.markdown.write_text(table)
+    if given.json:
+        given.json.write_text(json.dumps({**about, "rounds": found}, indent=1))
+    lacking = sorted(NEEDED - set(pythons))
+    if lacking:
+        print(f"not measured beside {', '.join(lacking)}", file=sys.stderr)
+    return 1 if lacking or missed(found) else 0
 
 
-def _rounds(rounds: int, runs: int, at_once: int) -> list[dict[str, float]]:
+def _measured(
+    columns: list[Column], pythons: dict[str, str], only: list[str], rounds: int
+) -> Found:
+    """What each round found: scenario, column, value."""
+    found: Found = []
     with subprocess.Popen(
         [sys.executable, HERE / "server.py"],
         stdin=subprocess.PIPE,
@@ -50,37 +77,60 @@ def _rounds(rounds: int, runs: int, at_once: int) -> list[dict[str, float]]:
         if server.stdout is None or server.stdin is None:
             raise SystemExit("the server has no pipes")
         url = f"http://127.0.0.1:{server.stdout.readline().strip()}/v1"
-        found = []
         for number in range(rounds):
-            order = COLUMNS if number % 2 == 0 else COLUMNS[::-1]
-            found.append({c: _measure(c, url, runs, at_once) for c in order})
+            order = columns if number % 2 == 0 else columns[::-1]
+            found.append({})
+            for scenario in only:
+                if number and scenario in ONCE:
+                    continue
+                made = {one.name: _one(scenario, one, pythons[one.name], url) for one in order}
+                found[-1][scenario] = {name: value for name, value in made.items() if value}
         server.stdin.close()
     return found
 
 
-def _measure(column: str, url: str, runs: int, at_once: int) -> float:
-    command = [sys.executable, str(HERE / "client.py"), column, url, str(runs), str(at_once)]
-    done = subprocess.run(command, capture_output=True, text=True, check=True)
-    cost: float = json.loads(done.stdout)["cpu_ms"]
-    return cost
-
-
-def _table(found: dict[str, object], rounds: list[dict[str, float]]) -> str:
-    lines = [
-        "| column | least CPU ms/run | median | median ratio to its loop |",
-        "|---|--:|--:|--:|",
-    ]
-    for column in COLUMNS:
-        base = f"loop-{column.split('-')[1]}"
-        costs = [r[column] for r in rounds]
-        ratio = statistics.median(r[column] / r[base] for r in rounds)
-        lines.append(
-            f"| {column} | {min(costs):.2f} | {statistics.median(costs):.2f} | {ratio:.2f} |"
+def _one(scenario: str, column: Column, python: str, url: str) -> dict[str, float]:
+    """One measurement; empty if the column has no such scenario."""
+    if scenario == "install":
+        return column.installed(python)
+    if scenario in OWN:
+        if not column.ours:
+            return {}
+        command = [python, str(HERE / "own.py"), scenario, url]
+    elif not column.has(scenario):
+        return {}
+    else:
+        command = [python, str(HERE / "drive.py"), column.module, scenario, url]
+    try:
+        done = subprocess.run(
+            command,
+            capture_output=True,
+            text=True,
+            timeout=SECONDS,
+            env={**os.environ, **column.environment, "OPENAI_API_KEY": "none"},
+            check=True,
         )
-    lines += ["", f"function calls per run above a canned transport: {found['function_calls']}"]
-    lines += [f"modules loaded: {found['modules']}"]
-    return "\n".join(lines)
+    except (subprocess.TimeoutExpired, subprocess.CalledProcessError) as error:
+        said = str(error.stderr or error)[-800:]
+        print(f"{scenario}, {column.name}: failed\n{said}", file=sys.stderr)
+        return {}
+    value: dict[str, float] = json.loads(done.stdout)
+    print(f"{scenario:12} {column.name:18} {json.dumps(value)}", file=sys.stderr, flush=True)
+    return value
+
+
+def _about(rounds: int) -> dict[str, Any]:
+    return {
+        "date": date.today().isoformat(),  # noqa: DTZ011  the day as people here call it
+        "python": f"{platform.python_implementation()} {platform.python_version()}",
+        "machine": f"{platform.machine()}, {os.cpu_count()} cores",
+        "load": os.getloadavg()[0],
+        "rounds measured": rounds,
+        "function calls": function_calls(),
+        "tasks": tasks(),
+        "modules": modules(),
+    }
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

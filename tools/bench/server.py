@@ -1,104 +1,107 @@
-"""The bench's server: one process, bodies serialised beforehand, every follow-up checked.
+"""The bench's server: one fast process, bodies serialised beforehand, every follow-up checked.
 
-Speaks just enough HTTP/1.1 for clients that keep connections open and send a content-length. The
-model name is the script: `p4-t3` is three turns of four parallel calls, then a message.
+The model name of a request is the script (scripts.py). The port is printed first; it serves until
+standard input ends. `GET /gaps` gives, and forgets, the seconds from the last byte of each
+answer to the last byte of its follow-up.
 """
 
 from __future__ import annotations
 
 import asyncio
 import json
+import re
 import sys
-from typing import Any
+import time
+from typing import Any, Final
 
-TURNS, CALLS = 3, 4
+import httptools
+import uvloop
+from scripts import Script, Turn, script
 
-
-def _response(number: int, output: list[dict[str, Any]]) -> bytes:
-    usage = {"input_tokens": 100, "output_tokens": 50, "total_tokens": 150}
-    body = {
-        "id": f"resp_{number}",
-        "object": "response",
-        "created_at": 1,
-        "model": "p4-t3",
-        "status": "completed",
-        "output": output,
-        "usage": usage,
-        "error": None,
-        "incomplete_details": None,
-    }
-    return json.dumps(body).encode()
-
-
-def _call(turn: int, n: int) -> dict[str, Any]:
-    return {
-        "type": "function_call",
-        "id": f"fc_{turn}_{n}",
-        "call_id": f"call_{turn}_{n}",
-        "name": "add",
-        "arguments": json.dumps({"a": turn, "b": n}),
-        "status": "completed",
-    }
-
-
-def _message() -> dict[str, Any]:
-    text = {"type": "output_text", "text": "done", "annotations": []}
-    return {
-        "type": "message",
-        "id": "msg_1",
-        "role": "assistant",
-        "status": "completed",
-        "content": [text],
-    }
-
-
-BODIES = [_response(t, [_call(t, n) for n in range(CALLS)]) for t in range(TURNS)]
-BODIES.append(_response(TURNS, [_message()]))
-
-
-def _frame(status: str, body: bytes) -> bytes:
-    head = f"HTTP/1.1 {status}\r\ncontent-type: application/json\r\ncontent-length: {len(body)}"
-    return head.encode() + b"\r\n\r\n" + body
-
-
-ANSWERS = [_frame("200 OK", body) for body in BODIES]
-MARK = b'"function_call_output"'
+_MODEL: Final = re.compile(rb'"model":\s*"([^"]+)"')
+_STREAM: Final = re.compile(rb'"stream":\s*true')
+_HEAD: Final = "HTTP/1.1 %s\r\ncontent-type: %s\r\n%s\r\n\r\n"
+_GAPS: list[float] = []
 
 
 class _Connection(asyncio.Protocol):
+    """One connection; httptools calls the `on_` methods."""
+
+    transport: asyncio.Transport
+    answered: float | None = None
+
     def connection_made(self, transport: Any) -> None:
-        self._transport = transport
-        self._data = b""
+        self.transport = transport
+        self._parser = httptools.HttpRequestParser(self)
+        self._body: list[bytes] = []
+        self._url = b""
 
     def data_received(self, data: bytes) -> None:
-        self._data += data
-        while True:
-            head, end, rest = self._data.partition(b"\r\n\r\n")
-            if not end:
-                return
-            length = int(head.lower().split(b"content-length:")[1].split(b"\r\n")[0])
-            if len(rest) < length:
-                return
-            body, self._data = rest[:length], rest[length:]
-            self._transport.write(_answer(body))
+        self._parser.feed_data(data)
+
+    def on_url(self, url: bytes) -> None:
+        self._url = url
+
+    def on_body(self, body: bytes) -> None:
+        self._body.append(body)
+
+    def on_message_complete(self) -> None:
+        request, self._body = b"".join(self._body), []
+        if self._url.endswith(b"/gaps"):
+            said, _GAPS[:] = json.dumps(_GAPS).encode(), []
+            self._send("200 OK", said)
+            return
+        if self.answered is not None:
+            _GAPS.append(time.monotonic() - self.answered)
+        found = _MODEL.search(request)
+        if found is None:
+            self._send("400 Bad Request", b'{"error": {"message": "no model"}}')
+            return
+        self._answer(script(found[1].decode()), request)
+
+    def _answer(self, due: Script, request: bytes) -> None:
+        turn = due.answer(request)
+        if turn is None:
+            self._send("400 Bad Request", b'{"error": {"message": "outputs are missing"}}')
+            return
+        if not _STREAM.search(request):
+            self._send("200 OK", turn.body)
+        elif due.apart:
+            self._pacing = asyncio.get_running_loop().create_task(self._paced(turn, due.apart))
+        else:
+            self._open_stream()
+            self.transport.writelines([*map(_chunk, turn.writes), b"0\r\n\r\n"])
+        self.answered = time.monotonic() if turn is not due.turns[-1] else None
+
+    def _send(self, status: str, body: bytes) -> None:
+        head = _HEAD % (status, "application/json", f"content-length: {len(body)}")
+        self.transport.write(head.encode() + body)
+
+    def _open_stream(self) -> None:
+        head = _HEAD % ("200 OK", "text/event-stream", "transfer-encoding: chunked")
+        self.transport.write(head.encode())
+
+    async def _paced(self, turn: Turn, apart: float) -> None:
+        self._open_stream()
+        began = time.monotonic()
+        for number, event in enumerate(turn.writes):
+            await asyncio.sleep(began + number * apart - time.monotonic())
+            self.transport.write(_chunk(event))
+        self.transport.write(b"0\r\n\r\n")
 
 
-def _answer(body: bytes) -> bytes:
-    outputs = body.count(MARK)
-    turn, odd = divmod(outputs, CALLS)
-    if odd or turn > TURNS:
-        return _frame("400 Bad Request", b'{"error": {"message": "outputs are missing"}}')
-    return ANSWERS[turn]
+def _chunk(event: bytes) -> bytes:
+    return b"%x\r\n%b\r\n" % (len(event), event)
 
 
 async def main() -> None:
     """Serve until standard input ends; print the port first."""
     loop = asyncio.get_running_loop()
-    server = await loop.create_server(_Connection, "127.0.0.1", 0)
+    server = await loop.create_server(_Connection, "127.0.0.1", 0, backlog=2048)
     print(server.sockets[0].getsockname()[1], flush=True)
     await loop.run_in_executor(None, sys.stdin.read)
     server.close()
 
 
 if __name__ == "__main__":
-    asyncio.run(main())
+    uvloop.run(main())

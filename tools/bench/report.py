@@ -1,0 +1,105 @@
+"""What the rounds found, as Markdown: a table for each scenario, and the bars."""
+
+from __future__ import annotations
+
+import statistics
+import tomllib
+from pathlib import Path
+from typing import Any, Final
+
+Found = list[dict[str, dict[str, dict[str, float]]]]
+"""For each round: scenario, column, value."""
+
+BARS: Final = Path(__file__).parent / "bars.toml"
+_BESIDE: Final = ("openai-agents", "pydantic-ai", "loop-httpx", "loop-aiohttp")
+
+
+def render(found: Found, about: dict[str, Any]) -> str:
+    """All of it."""
+    lines = [f"- {name}: {value}" for name, value in about.items()]
+    scenarios = list(dict.fromkeys(name for one in found for name in one))
+    for scenario in scenarios:
+        lines += ["", f"### {scenario}", "", *_table(found, scenario)]
+    lines += ["", "### bars", "", "| bar | wanted | found | |", "|---|--:|--:|---|"]
+    lines += [f"| {name} | {wanted} | {got} | {met} |" for name, wanted, got, met in _bars(found)]
+    return "\n".join(lines) + "\n"
+
+
+def missed(found: Found) -> bool:
+    """Whether a bar that was measured is missed; goals don't count."""
+    return any(met == "missed" for _, _, _, met in _bars(found))
+
+
+def _table(found: Found, scenario: str) -> list[str]:
+    rounds = [one[scenario] for one in found if scenario in one]
+    columns = list(dict.fromkeys(name for one in rounds for name in one))
+    values = list(dict.fromkeys(v for one in rounds for made in one.values() for v in made))
+    head = [f"{value}, least (median)" for value in values]
+    main = values[0] if values else ""
+    beside = [name for name in _BESIDE if name in columns] if main.startswith("cpu") else []
+    lines = [
+        f"| {' | '.join(['column', *head, *(f'beside {name}' for name in beside)])} |",
+        f"|---|{'--:|' * (len(values) + len(beside))}",
+    ]
+    for column in columns:
+        cells = [column]
+        for value in values:
+            seen = [one[column][value] for one in rounds if value in one.get(column, {})]
+            cells.append(f"{min(seen):.4g} ({statistics.median(seen):.4g})" if seen else "")
+        for name in beside:
+            ratio = _ratio(rounds, main, column, name)
+            cells.append("" if ratio is None else f"{ratio:.3g}")
+        lines.append(f"| {' | '.join(cells)} |")
+    return lines
+
+
+def _ratio(
+    rounds: list[dict[str, dict[str, float]]], value: str, column: str, name: str
+) -> float | None:
+    """The median of the ratios within each round."""
+    found = [
+        one[column][value] / one[name][value]
+        for one in rounds
+        if value in one.get(column, {}) and value in one.get(name, {})
+    ]
+    return statistics.median(found) if found else None
+
+
+def _bars(found: Found) -> list[tuple[str, str, str, str]]:
+    """Each bar: its name, what is wanted, what was found, and whether that is enough."""
+    lines = []
+    for bar in tomllib.loads(BARS.read_text())["bar"]:
+        scenario, value, column = bar["scenario"], bar["value"], bar["column"]
+        name = f"{'goal: ' if bar.get('goal') else ''}{scenario}, {value}, {column}"
+        rounds = [one[scenario] for one in found if scenario in one]
+        seen = [one[column][value] for one in rounds if value in one.get(column, {})]
+        if "most" in bar:
+            least = statistics.median(seen) if seen else None
+            lines.append(_judged(name, bar["most"], least, goal=bar.get("goal", False)))
+        for peer, most in bar.get("share", {}).items():
+            ratio = _ratio(rounds, value, column, peer)
+            named = f"{name} / {peer}"
+            lines.append(_judged(named, most, ratio, goal=bar.get("goal", False)))
+        for other, most in bar.get("beside", {}).items():
+            ratio = _growth(found, (scenario, other), column, value)
+            named = f"{name} / its own {other}"
+            lines.append(_judged(named, most, ratio, goal=bar.get("goal", False)))
+    return lines
+
+
+def _growth(found: Found, scenarios: tuple[str, str], column: str, value: str) -> float | None:
+    ratios = []
+    for one in found:
+        first, other = (one.get(name, {}).get(column, {}).get(value) for name in scenarios)
+        if first is not None and other is not None:
+            ratios.append(first / other)
+    return statistics.median(ratios) if ratios else None
+
+
+def _judged(
+    name: str, most: float, found: float | None, *, goal: bool
+) -> tuple[str, str, str, str]:
+    if found is None:
+        return name, f"{most:.4g}", "", "not measured"
+    failed = "not reached" if goal else "missed"
+    return name, f"{most:.4g}", f"{found:.4g}", "met" if found <= most else failed
