@@ -39,7 +39,7 @@ TOOL_RETRY_WAIT_MAX: Final = 10.0
 TOOL_RESULT_BYTES = 256 * KIB  # shown to the model; cut with a marker
 ARGUMENTS_BYTES = MIB
 JSON_DEPTH = 128
-INTEGER_DIGITS = 400
+INTEGER_DIGITS = 400  # not below 300: the quick reader looks no closer
 CANCEL_GRACE: Final = 1.0  # how long a cancelled tool may take to stop
 
 # One tool definition.
@@ -82,7 +82,7 @@ ATTEMPTS: Final = 3  # of one request, the first included
 RETRY_WAIT: Final = 0.5  # first pause, doubled each time, full jitter
 RETRY_WAIT_MAX: Final = 8.0
 RETRY_AFTER_MAX: Final = 60.0  # a server that asks for more is an error
-RETRY_QUOTA: Final = 500  # tokens shared by the requests of a client (AWS standard retry rules)
+RETRY_QUOTA = 500  # tokens shared by the requests of a client (AWS standard retry rules)
 RETRY_COST: Final = 14  # a retry takes so many
 BODY_BYTES = 32 * MIB
 ERROR_BODY_BYTES: Final = 64 * KIB

@@ -46,7 +46,7 @@ _search_big: Final = re.compile(r"\d{300}|[eE]\+?\d\d\d").search
 _WHITE: Final = " \t\n\r"
 
 
-def check_object(text: str, most: int = limits.ARGUMENTS_BYTES) -> bytes:
+def check_object(text: str, most: int | None = None) -> bytes:
     """The text as bytes, if it is one strict JSON object.
 
     Lone surrogates written as escapes are left to pydantic's reader, which refuses them.
@@ -54,6 +54,7 @@ def check_object(text: str, most: int = limits.ARGUMENTS_BYTES) -> bytes:
     Raises:
         JSONProblem: It is not.
     """
+    most = limits.ARGUMENTS_BYTES if most is None else most
     try:
         raw = text.encode()
         short = not text[limits.JSON_DEPTH :]  # too short to be too long or too deep
@@ -99,10 +100,9 @@ def _look_closely(text: str, most: int) -> bytes:
     return text.encode()
 
 
-def find_problem(
-    text: str, most: int = limits.ARGUMENTS_BYTES, *, root: str | None = "object"
-) -> str | None:
+def find_problem(text: str, most: int | None = None, *, root: str | None = "object") -> str | None:
     """Why a text is not one strict JSON value (of the kind `root`), or None if it is."""
+    most = limits.ARGUMENTS_BYTES if most is None else most
     if (size := len(text.encode(errors="surrogatepass"))) > most:
         return f"the JSON has {size} bytes, at most {most} are read"
     if root is None and _is_plain(text):

@@ -349,7 +349,8 @@ def check_description(name: str, text: str) -> None:
     if (size := len(text.encode())) > limits.DESCRIPTION_BYTES:
         raise DefinitionError(
             f"tool {name!r}: its description has {size} bytes, at most {limits.DESCRIPTION_BYTES} "
-            'are sent; shorten the docstring or give @tool(description="...")'
+            "are sent (limits.DESCRIPTION_BYTES); shorten the docstring or give "
+            '@tool(description="...")'
         )
 
 

@@ -77,9 +77,8 @@ class Quota:
 
     __slots__ = ("_full", "left")
 
-    def __init__(self, full: int = limits.RETRY_QUOTA) -> None:
-        self._full = full
-        self.left = full
+    def __init__(self, full: int | None = None) -> None:
+        self._full = self.left = limits.RETRY_QUOTA if full is None else full
 
     def take(self, cost: int = limits.RETRY_COST) -> bool:
         """Take what a retry costs; False if there is not enough left."""
