@@ -16,12 +16,15 @@ from typing import TYPE_CHECKING, Any
 
 sys.path.insert(0, str(Path(__file__).parent))
 from drive import add
-from scripts import script
+from scripts import MARK, script
 
 if TYPE_CHECKING:
     from contextlib import AbstractAsyncContextManager
 
     from toolstone.wire import HttpReply, HttpRequest, HttpStream
+
+SCRIPT = script("p4-t3")
+BODIES = [turn.body for turn in SCRIPT.turns]
 
 __all__ = ["function_calls", "modules", "tasks"]
 
@@ -33,10 +36,8 @@ class Canned:
         """The answer that follows the outputs in the request."""
         from toolstone.wire import HttpReply  # noqa: PLC0415
 
-        turn = script("p4-t3").answer(request.body)
-        if turn is None:
-            raise SystemExit("outputs are missing")
-        return HttpReply(200, {"content-type": "application/json"}, turn.body)
+        body = BODIES[request.body.count(MARK) // SCRIPT.calls]
+        return HttpReply(200, {"content-type": "application/json"}, body)
 
     def stream(self, request: HttpRequest) -> AbstractAsyncContextManager[HttpStream]:
         """Not part of this scenario."""
