@@ -43,7 +43,8 @@ def check_model_string(name: str) -> None:
 
         parse_name(name)
         return
-    raise DefinitionError(f"model {name!r} is not understood; write {_FORMS}")
+    shown = f"string of {len(name)} characters" if re.search(r"[?@]|://", name) else repr(name)
+    raise DefinitionError(f"model {shown} is not understood; write {_FORMS}")
 
 
 def resolve_model(name: str) -> Model:

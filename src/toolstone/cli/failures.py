@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import re
 import sys
 import traceback
 from contextlib import contextmanager
@@ -9,11 +11,12 @@ from typing import TYPE_CHECKING, Any, Final
 
 import typer
 
+from toolstone._secrets import Secret, redact
 from toolstone.cli.words import clean
 from toolstone.errors import RunCancelled, ToolstoneError, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
 __all__ = ["FAILED", "INTERRUPTED", "USAGE", "WAITING", "exit_code", "reported"]
 
@@ -49,12 +52,24 @@ def reported(*, debug: bool, told: Any = None) -> Iterator[None]:
         _stop_writing()
         raise typer.Exit(FAILED) from None
     except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001  told, and then we end
+        keys = environment_secrets(os.environ)  # held until all is said
         if debug:
-            traceback.print_exc()
+            sys.stderr.write(redact(traceback.format_exc()))
         if told is not None and isinstance(error, Exception):
             told.fail(error)
-        sys.stderr.write(_message(error) + "\n")
+        sys.stderr.write(redact(_message(error)) + "\n")
+        del keys
         raise typer.Exit(exit_code(error)) from None
+
+
+_PRIVATE: Final = re.compile(
+    r"(?i)(?!.*_(file|uri|url|path)$).*(key|token|secret|passw|credential)"
+)
+
+
+def environment_secrets(environment: Mapping[str, str]) -> list[Secret]:
+    """The variables that hold keys, by their names: while these are kept, `redact` finds them."""
+    return [Secret(value) for name, value in environment.items() if _PRIVATE.match(name)]
 
 
 def _message(error: BaseException) -> str:
@@ -79,6 +94,4 @@ def _cause(error: BaseException) -> str:
 
 def _stop_writing() -> None:
     """Nobody reads stdout any more: let the interpreter's last flush go nowhere."""
-    import os  # noqa: PLC0415  only here
-
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)

@@ -12,6 +12,7 @@ from typing import IO
 
 from toolstone import limits
 from toolstone.errors import ConfigError
+from toolstone.local.surroundings import surroundings
 from toolstone.local.weights import NAME, model_file
 
 __all__ = ["endpoint", "stop"]
@@ -73,6 +74,7 @@ def _start(name: str) -> tuple[subprocess.Popen[bytes], str]:
         [*command, "--model", str(model), "--name", name],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
+        env=surroundings(),
         start_new_session=True,  # Ctrl-C is for us; the end of stdin is for the child
     )
     line = process.stdout.readline() if process.stdout else b""

