@@ -326,25 +326,34 @@ class Agent(Turns[Output]):
         stream: RunStream[Output] | None = None,
     ) -> Result[Output]:
         items = input_items(given)
-        run, ledger = await self._sessions.load_free(wish.session)
-        if after is not None and run.records:
-            raise InputError(f"after= was given, but session {run.session!r} has records")
-        run_id = uuid.uuid4().hex
-        plan = await self._shop.plan(wish, run_id, stream=stream is not None)
-        if after is not None:
-            items = (*carried(after, plan.origin), *items)
-        check_input(items)
-        rig = self._shop.rig(plan, run, run_id, ledger, wish, stream)
-        return await self._conduct(plan, rig, ledger, self._shop.began(plan, items))
+        held = self._sessions.take(wish.session)
+        try:
+            run, ledger = await self._sessions.load_free(wish.session)
+            held = run.session
+            if after is not None and run.records:
+                raise InputError(f"after= was given, but session {run.session!r} has records")
+            run_id = uuid.uuid4().hex
+            plan = await self._shop.plan(wish, run_id, stream=stream is not None)
+            if after is not None:
+                items = (*carried(after, plan.origin), *items)
+            check_input(items)
+            rig = self._shop.rig(plan, run, run_id, ledger, wish, stream)
+            return await self._conduct(plan, rig, ledger, self._shop.began(plan, items))
+        finally:
+            self._sessions.let_go(held)
 
     async def _resume(self, wish: Wish, stream: RunStream[Output] | None = None) -> Result[Output]:
-        plan, rig, ledger = await self._open(wish, stream)
-        run = rig.journal.run
-        if (again := result_again(plan, run)) is not None:
-            return again
-        died = run.finished is None and not run.open  # then it goes on as if nothing had happened
-        first = () if died else (self._shop.began(plan, (), resumed=True),)
-        return await self._conduct(plan, rig, ledger, *first)
+        held = self._sessions.take(wish.session)
+        try:
+            plan, rig, ledger = await self._open(wish, stream)
+            run = rig.journal.run
+            if (again := result_again(plan, run)) is not None:
+                return again
+            died = run.finished is None and not run.open  # then it goes on as if nothing happened
+            first = () if died else (self._shop.began(plan, (), resumed=True),)
+            return await self._conduct(plan, rig, ledger, *first)
+        finally:
+            self._sessions.let_go(held)
 
     async def _conduct(
         self, plan: Plan[Output], rig: Rig, ledger: Ledger | None, *first: Began

@@ -49,6 +49,7 @@ AnyCall = CallKey | ToolCall | str
 """A call, its key, or the key as text such as `"3.1"`."""
 
 _KEY_CHARACTERS = 40
+_NAME: Final = re.compile(limits.SESSION_NAME)
 
 _DOORS: Final = {
     "approval": " Use approve(...) or deny(...).",
@@ -107,28 +108,72 @@ class Sessions:
         self.ledger = ledger
         self._observers = observers
         self._memory = MemoryLedger()
+        kept = self._memory if ledger is None else ledger
+        self._hold = getattr(kept, "hold", None)
+        self._release = getattr(kept, "release", None)
+
+    def take(self, session: str | None) -> str | None:
+        """Hold a session before it is loaded, so that nobody else runs it meanwhile.
+
+        Returns:
+            The name to `let_go` of.
+
+        Raises:
+            InputError: The name cannot be.
+            ConflictError: Somebody else is running it; or the very run whose tool asks for it.
+        """
+        if session is None:
+            return None
+        try:
+            fits = _NAME.fullmatch(session)
+        except TypeError:
+            fits = None
+        if fits is None:
+            size = f" of {len(session)} characters" if isinstance(session, str) else ""
+            raise InputError(
+                f"session name of type {type(session).__name__!r}{size}: a name is 1 to 64 "
+                "letters, digits, '_' or '-'"
+            )
+        if self._hold is None:
+            self._refuse_own(session)
+            return session
+        try:
+            self._hold(session)
+        except ConflictError:
+            self._refuse_own(session)
+            raise
+        return session
+
+    def _refuse_own(self, session: str) -> None:
+        """Keep a tool from going on with the run that waits for it: neither would ever be right."""
+        ledger = self._memory if self.ledger is None else self.ledger
+        around = spending.get()
+        while around is not None:
+            owner = around.owner
+            if around.calling and owner is not None and owner[0] is ledger and owner[1] == session:
+                raise ConflictError(
+                    f"session {session!r} is in a run that waits for this very tool call; a tool "
+                    "may begin a run of its own, under another session or none"
+                )
+            around = around.outer
+
+    def let_go(self, session: str | None) -> None:
+        """Let go of what `take` or `load` has taken."""
+        if session is not None and self._release is not None:
+            self._release(session)
 
     async def load(self, session: str | None) -> tuple[Run, Ledger | None]:
         """The session so far, and the ledger to write it to.
 
         None where a new run has no name and the agent no ledger: such a run is kept in memory if
         it does not complete (`remember`), and from then on written there.
-
-        Raises:
-            InputError: The name cannot be.
-            ConflictError: It is asked for by a tool of the very run that this session is in.
         """
         if session is None:
-            return Run(f"run-{uuid.uuid4().hex}"), self.ledger
-        if not (isinstance(session, str) and re.fullmatch(limits.SESSION_NAME, session)):
-            size = f" of {len(session)} characters" if isinstance(session, str) else ""
-            raise InputError(
-                f"session name of type {type(session).__name__!r}{size}: a name is 1 to 64 "
-                "letters, digits, '_' or '-'"
-            )
+            run = Run(f"run-{uuid.uuid4().hex}")
+            if self.ledger is not None:
+                self.take(run.session)
+            return run, self.ledger
         ledger = self._memory if self.ledger is None else self.ledger
-        if (purse := spending.get()) is not None:
-            _refuse_own(purse, ledger, session)
         records = await ledger.load(session)
         if not records:
             return Run(session), ledger
@@ -183,7 +228,22 @@ class Sessions:
 
         Raises:
             InputError: No such call waits so; the message lists those that wait.
+            ConflictError: Somebody is running the session.
         """
+        held = self.take(session)
+        try:
+            await self._rule(session, key, ruling, states, tools)
+        finally:
+            self.let_go(held)
+
+    async def _rule(
+        self,
+        session: str,
+        key: CallKey,
+        ruling: Callable[[CallState], Ruled],
+        states: set[str],
+        tools: Mapping[str, Tool],
+    ) -> None:
         run, ledger = await self.load_existing(session)
         found = run.find(key)
         state = "returned" if found is None or found.returned else waits_for(found, tools)
@@ -197,19 +257,6 @@ class Sessions:
             )
         journal = Journal(run, run.id, ledger=ledger, observers=self._observers, now=time.time)
         await journal.record(replace(ruling(found), call=key))
-
-
-def _refuse_own(purse: Purse, ledger: Ledger, session: str) -> None:
-    """Keep a tool from going on with the run that waits for it: neither would ever be right."""
-    around: Purse | None = purse
-    while around is not None:
-        owner = around.owner
-        if around.calling and owner is not None and owner[0] is ledger and owner[1] == session:
-            raise ConflictError(
-                f"session {session!r} is in a run that waits for this very tool call; a tool may "
-                "begin a run of its own, under another session or none"
-            )
-        around = around.outer
 
 
 def _is_foreign(call: CallState, tools: Mapping[str, Tool]) -> bool:

@@ -49,11 +49,15 @@ class Turns(Rulings, Generic[Output]):
         items = input_items(input)
         check_input(items)
         wish = Wish(session, **options)
-        run, ledger = await self._sessions.load_free(session)
-        run_id = uuid.uuid4().hex
-        plan = await self._shop.plan(wish, run_id, stream=False)
-        rig = self._shop.rig(plan, run, run_id, ledger, wish)
-        await rig.journal.record(self._shop.began(plan, items))
+        held = self._sessions.take(session)
+        try:
+            run, ledger = await self._sessions.load_free(session)
+            run_id = uuid.uuid4().hex
+            plan = await self._shop.plan(wish, run_id, stream=False)
+            rig = self._shop.rig(plan, run, run_id, ledger, wish)
+            await rig.journal.record(self._shop.began(plan, items))
+        finally:
+            self._sessions.let_go(held)
 
     def begin_sync(
         self,
@@ -77,9 +81,13 @@ class Turns(Rulings, Generic[Output]):
             InputError: There is no such session.
             ConflictError: Somebody else has advanced it meanwhile.
         """
-        plan, rig, _ledger = await self._open(Wish(session, **options))
-        run = rig.journal.run
-        return result_again(plan, run) or await conduct(plan, run, rig, advance)
+        held = self._sessions.take(session)
+        try:
+            plan, rig, _ledger = await self._open(Wish(session, **options))
+            run = rig.journal.run
+            return result_again(plan, run) or await conduct(plan, run, rig, advance)
+        finally:
+            self._sessions.let_go(held)
 
     def advance_sync(self, session: str, **options: Unpack[ResumeOptions]) -> Result[Output] | None:
         """`advance`, blocking."""

@@ -26,6 +26,7 @@ class MemoryLedger:
     def __init__(self) -> None:
         self._sessions: dict[str, list[Record]] = {}
         self._unnamed: dict[str, None] = {}
+        self._held: dict[str, list[str]] = {}
         self._lock = threading.Lock()
 
     async def load(self, session: str, /) -> Sequence[Record]:
@@ -46,6 +47,20 @@ class MemoryLedger:
                 raise conflict(session, records[0].seq, len(kept))
             kept += records
 
+    def hold(self, session: str) -> None:
+        """Take a session for a run, until `release`.
+
+        Raises:
+            ConflictError: Somebody else is running it.
+        """
+        mine = [session]
+        if self._held.setdefault(session, mine) is not mine:
+            raise busy(session)
+
+    def release(self, session: str) -> None:
+        """Let go of a session; no error if it is not held."""
+        self._held.pop(session, None)
+
     def keep_unnamed(self, session: str, records: Sequence[Record]) -> None:
         """Keep an unfinished run that nobody named, so that it can be resumed."""
         self._sessions[session] = list(records)
@@ -62,6 +77,13 @@ class MemoryLedger:
         """Drop a session; no error if there is none."""
         self._sessions.pop(session, None)
         self._unnamed.pop(session, None)
+
+
+def busy(session: str) -> ConflictError:
+    """What both ledgers say of a session that is being run."""
+    return ConflictError(
+        f"session {session!r}: somebody else is running it. Let them finish, then resume"
+    )
 
 
 def conflict(session: str, expected: int, found: int) -> ConflictError:

@@ -2,22 +2,50 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from pathlib import Path
+import threading
+from contextlib import suppress
+from pathlib import Path
 
 __all__ = ["create_private"]
 
+_OWNER = stat.S_IRUSR | stat.S_IWUSR
+_OTHERS = stat.S_IRWXG | stat.S_IRWXO
+_SIBLINGS = ("-wal", "-shm", "-journal")
+_locks: dict[int, threading.Lock] = {}
+"""By process: a fork must not inherit one that is held."""
+
 
 def create_private(path: Path) -> None:
-    """Make the file for its owner alone; its WAL siblings take the same mode from SQLite."""
-    flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0)
-    descriptor = os.open(path, flags, stat.S_IRUSR | stat.S_IWUSR)
+    """Make the file for its owner alone, or see that it is, and so are its siblings.
+
+    A file that is there is looked at without being opened. To close it again would drop the
+    locks that other connections of this process hold on it (POSIX), and the next process to
+    leave would take it for the last one and delete the write-ahead log under their hands.
+
+    Raises:
+        OSError: It cannot be made, or what stands there is no plain file.
+    """
+    with _locks.setdefault(os.getpid(), threading.Lock()):
+        if not _is_there(path):
+            with suppress(FileExistsError):  # another process was faster
+                os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, _OWNER))
+            _is_there(path)
+    for tail in _SIBLINGS:
+        _is_there(Path(f"{path}{tail}"))  # those to come take the file's own mode
+
+
+def _is_there(path: Path) -> bool:
+    """Whether there is a plain file; then it is for its owner alone."""
     try:
-        if os.name == "posix":
-            os.fchmod(descriptor, stat.S_IRUSR | stat.S_IWUSR)
-    finally:
-        os.close(descriptor)
+        mode = path.lstat().st_mode
+    except FileNotFoundError:
+        return False
+    if not stat.S_ISREG(mode):
+        what = "a symbolic link" if stat.S_ISLNK(mode) else "no plain file"
+        raise OSError(errno.ELOOP, f"{path.name!r} is {what}")
+    if os.name == "posix" and mode & _OTHERS:
+        path.chmod(_OWNER)
+    return True

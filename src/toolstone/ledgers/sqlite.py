@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 from toolstone import limits
 from toolstone.errors import ConfigError, StorageError
 from toolstone.events import decode_record, encode_record
+from toolstone.ledgers.leases import Leases
 from toolstone.ledgers.memory import conflict
 from toolstone.ledgers.private import create_private
 
@@ -95,6 +96,22 @@ class SQLiteLedger:
             rows = [(session, record.seq, encode_record(record).decode()) for record in records]
             await self._in_thread(self._append, session, rows)
 
+    def hold(self, session: str) -> None:
+        """Take a session for a run, until `release` or the end of the process.
+
+        Raises:
+            ConflictError: Somebody else is running it, in this process or another.
+            StorageError: The lock beside the file cannot be made.
+        """
+        try:
+            Leases.of(self.path).hold(session)
+        except OSError as error:
+            raise self._broken(error) from error
+
+    def release(self, session: str) -> None:
+        """Let go of a session; no error if it is not held."""
+        Leases.of(self.path).release(session)
+
     async def sessions(self) -> list[str]:
         """The names of all sessions, in order.
 
@@ -148,10 +165,13 @@ class SQLiteLedger:
                 self._connection = self._open()
             return work(self._connection, *args)
         except (sqlite3.Error, OSError) as error:
-            raise StorageError(
-                f"ledger {str(self.path)!r}: {type(error).__name__}: {error}; check that the file "
-                "is a toolstone ledger, its directory writable and the disk not full"
-            ) from error
+            raise self._broken(error) from error
+
+    def _broken(self, error: Exception) -> StorageError:
+        return StorageError(
+            f"ledger {str(self.path)!r}: {type(error).__name__}: {error}; check that the file "
+            "is a toolstone ledger, its directory writable and the disk not full"
+        )
 
     def _open(self) -> sqlite3.Connection:
         import sqlite3  # noqa: PLC0415  first use of a ledger file
