@@ -91,7 +91,7 @@ def put_tool(tool: Tool, *, explain: bool, bold: Callable[[str], str] = str) -> 
         return "\n".join([*lines, *_definition(tool, explain=explain)])
     if explain:
         lines.append(f"  strict: {'yes' if tool.strict else 'no'}")
-        lines += [f"    {reason}" for reason in tool.reasons]
+        lines += [f"    {clean(reason)}" for reason in tool.reasons]
         lines.append(textwrap.indent(json.dumps(tool.spec.parameters, indent=2), "  "))
         return "\n".join(lines)
     return "\n".join([*lines, *_parameters(tool.spec.parameters)])
@@ -106,13 +106,14 @@ def _definition(tool: Tool, *, explain: bool) -> list[str]:
     if not explain:
         return [f"  {what}{held}"]
     shown = textwrap.indent(json.dumps(raw, indent=2, ensure_ascii=False), "  ")
-    return [f"  {what}{held}", *(f"    {reason}" for reason in tool.reasons), clean(shown)]
+    return [f"  {what}{held}", *(f"    {clean(reason)}" for reason in tool.reasons), clean(shown)]
 
 
 def _parameters(schema: Any) -> list[str]:
     properties = schema.get("properties", {})
     return [
-        f"  {name}: {_kind(inner)}" + (f"  {clean(text)}" if (text := _text(inner)) else "")
+        f"  {clean(name)}: {clean(_kind(inner))}"
+        + (f"  {clean(text)}" if (text := _text(inner)) else "")
         for name, inner in properties.items()
     ]
 

@@ -252,6 +252,9 @@ class _Generator(GenerateJsonSchema):
     def enum_schema(self, schema: core_schema.EnumSchema) -> JsonSchemaValue:
         return _plainly(super().enum_schema(schema), schema["cls"])
 
+    def is_subclass_schema(self, schema: core_schema.IsSubclassSchema) -> JsonSchemaValue:
+        return self.handle_invalid_for_json_schema(schema, "a class, which JSON cannot say")
+
     def decimal_schema(self, schema: core_schema.DecimalSchema) -> JsonSchemaValue:
         """A number or its text; the text's pattern runs on a linear engine."""
         number = self.float_schema({**schema, "type": "float"})  # type: ignore[typeddict-item]

@@ -37,10 +37,10 @@ def _rebuilt(kind: Any) -> Any:
     hints = typing.get_type_hints(kind, include_extras=True)
     fields = {}
     for name, hint in hints.items():
-        bare = hint
-        while typing.get_origin(bare) in {typing.Required, typing.NotRequired}:
+        bare, needed = hint, name in kind.__required_keys__
+        while (said := typing.get_origin(bare)) in {typing.Required, typing.NotRequired}:
+            needed = said is typing.Required  # `__required_keys__` cannot see it in text
             (bare,) = typing.get_args(bare)
-        needed = name in kind.__required_keys__
         wrapper: Any = typing_extensions.Required if needed else typing_extensions.NotRequired
         fields[name] = wrapper[modern(bare)]
     made: Any = typing_extensions.TypedDict(kind.__name__, fields)  # type: ignore[misc]
