@@ -31,14 +31,16 @@ def judge(row: Rule, seen: Seen) -> str:
         seen: What driver and peer saw.
     """
     if seen["ended"] in {"hung", "died"}:
-        return f"{seen['ended']}, killed after {seen['seconds']:.0f} s"
+        stray = _strayed(0, seen) if any("strayed" in rule for rule in row["right"]) else ""
+        late = "not ended" if seen["ended"] == "hung" else "the process died"
+        return stray or f"{late} after {seen['seconds']:.0f} s"
     missed = [_missed(rule, seen) for rule in row["right"]]
     return "" if None in missed else max(filter(None, missed))[1]
 
 
 def _missed(rule: Rule, seen: Seen) -> tuple[int, str] | None:
     """How far it came, and the first condition that is not met; None if all are."""
-    for number, (name, check) in enumerate(_CHECKS.items()):
+    for number, (name, check) in enumerate(_CHECKS):
         if name in rule and (why := check(rule[name], seen)):
             return number, why
     return None
@@ -56,13 +58,22 @@ def _ends(wanted: list[str], seen: Seen) -> str:
     return f"ended as {seen['ended']}"
 
 
-def _ran(wanted: int | list[int], seen: Seen) -> str:
-    least, most = wanted if isinstance(wanted, list) else (wanted, wanted)
+def _bounds(wanted: int | list[int]) -> list[int]:
+    return wanted if isinstance(wanted, list) else [wanted, wanted]
+
+
+def _ran_too_many(wanted: int | list[int], seen: Seen) -> str:
+    _, most = _bounds(wanted)
     count = len(seen["ran"])
-    if least <= count <= most:
+    if count <= most:
         return ""
-    given = f" with {_quoted(seen['ran'][0][1])}" if count and not most else ""
-    return f"{count} calls ran{given}" if count != 1 else f"the tool ran{given}"
+    given = f" with {_quoted(seen['ran'][0][1])}" if not most else ""
+    return f"{count} calls ran{given}" if count > 1 else f"the tool ran{given}"
+
+
+def _ran_too_few(wanted: int | list[int], seen: Seen) -> str:
+    count = len(seen["ran"])
+    return f"{count} calls ran" if count < _bounds(wanted)[0] else ""
 
 
 def _given(pattern: str, seen: Seen) -> str:
@@ -106,7 +117,11 @@ def _said(pattern: str, seen: Seen) -> str:
 
 def _facts(wanted: dict[str, Any], seen: Seen) -> str:
     for name, value in wanted.items():
-        if seen.get(name) != value:
+        if (
+            seen.get(name) != value
+            if not isinstance(value, str)
+            else not re.search(value, str(seen.get(name)))
+        ):
             return _FACTS[name].format(**{"found": seen.get(name), **seen})
     return ""
 
@@ -116,22 +131,24 @@ _FACTS: Final = {
     "finished": "{found} came to their end",
     "went_on": "{found} tool ran to its end",
     "named": "not reported",
+    "again": "the next run: `{found:.80}`",
     "answers": "{found} of 4 answered",
     "grown_less_than_80": "memory grew by {grown_mib} MiB",
 }
-_CHECKS: Final[dict[str, Callable[[Any, Seen], str]]] = {
-    "strayed": _strayed,
-    "told_not": _told_not,
-    "ends": _ends,
-    "ran": _ran,
-    "given": _given,
-    "text": _text,
-    "said": _said,
-    "told": _told,
-    "facts": _facts,
-    "requests": _requests,
-    "seconds": _seconds,
-}
+_CHECKS: Final[list[tuple[str, Callable[[Any, Seen], str]]]] = [
+    ("strayed", _strayed),
+    ("told_not", _told_not),
+    ("ran", _ran_too_many),
+    ("ends", _ends),
+    ("ran", _ran_too_few),
+    ("given", _given),
+    ("text", _text),
+    ("said", _said),
+    ("told", _told),
+    ("facts", _facts),
+    ("requests", _requests),
+    ("seconds", _seconds),
+]
 """In the order of harm."""
 
 

@@ -8,19 +8,21 @@ from __future__ import annotations
 
 import json
 import sys
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 from toolstone.testing.faults import Faults, Met
 from toolstone.testing.faults.saying import answer, call, fill, message, reply_json, response
-from toolstone.testing.faults.steps import Asked, Step, scenario
+from toolstone.testing.faults.steps import SCENARIOS, Asked, Scenario, Step, scenario
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
 PACE: Final = 0.1
 """A second of a scenario lasts so long: a dribble is a byte each tenth of a second."""
 STEPS: Final = 4
 _TOLD: Final = 600
+_DIGITS: Final = b"0123456789abcdefghijklmnopqrstuvwxyz"
 
 
 @scenario("P01", "each tool that is offered is called once, together")
@@ -32,6 +34,31 @@ def _together(asked: Asked) -> list[Step]:
         for number, one in enumerate(asked.tools)
     ]
     return [answer(asked, response(*calls))]
+
+
+@scenario("P06-same", "the same call for ever")
+def _same(asked: Asked) -> list[Step]:
+    return _for_ever(asked, 0)
+
+
+@scenario("P06-other", "another call for ever")
+def _other(asked: Asked) -> list[Step]:
+    return _for_ever(asked, asked.count)
+
+
+def _for_ever(asked: Asked, number: int) -> list[Step]:
+    """Every response and every call has an id of its own, as a real service's have."""
+    one, count = asked.tools[0], asked.count
+    values = {**fill(one["parameters"]), "seats": number}
+    made = call(one["name"], json.dumps(values), count, call_id=f"call_{count}")
+    return [answer(asked, response(made, id=f"resp_{count}"))]
+
+
+@scenario("P07", "as P01, and a history that is not legal is refused as by the real service")
+def _strict(asked: Asked) -> list[Step]:
+    if problem := _illegal(asked.json.get("input")):
+        return [reply_json(400, {"error": {"message": problem, "type": "invalid_request_error"}})]
+    return list(_together(asked))
 
 
 @scenario("P02", "incomplete, with nothing in it")
@@ -90,8 +117,20 @@ _typed("P05-prose", "a typed answer in prose", lambda v: f"Here you are: {json.d
 _typed("P05-never", "never typed", lambda _: '{"another": "shape"}', stubborn=True)
 
 
+def _with_ids_of_its_own(one: Scenario) -> Scenario:
+    """As a real service's, the ids of responses are never the same: langchain goes by them."""
+
+    def play(asked: Asked) -> Iterator[Step]:
+        mine = b'"resp_%c"' % _DIGITS[(asked.count - 1) % len(_DIGITS)]
+        for step in one.play(asked):
+            yield step.replace(b'"resp_0"', mine) if isinstance(step, bytes) else step
+
+    return replace(one, play=play)
+
+
 def main() -> None:
     """Serve until stdin ends."""
+    SCENARIOS.update({name: _with_ids_of_its_own(one) for name, one in SCENARIOS.items()})
     with Faults(pace=PACE, log=_log) as peer:
         refused = peer.base_url("H01").partition("/H01")[0]
         _say({"origin": peer.origin, "refused": refused})

@@ -96,14 +96,14 @@ def main(arguments: list[str]) -> int:
     peers = [peer for peer in PEERS if not given.only or peer.name in given.only]
     given.env.mkdir(parents=True, exist_ok=True)
     found: table.Found = {}
-    versions: dict[str, str] = {}
+    versions: dict[str, dict[str, str]] = {}
     with Faulty() as faulty:
         for peer in peers:
             with Driver(peer, given.env, given.env / f"{peer.name}.log") as driver:
                 found[peer.name] = _scenarios(peer, driver, faulty, rows)
                 if given.kills:
                     found[peer.name]["kills"] = kills.kill(driver, faulty, given.kills, given.seed)
-                versions |= driver.versions
+                versions[peer.name] = driver.versions
     if given.json:
         given.json.write_text(json.dumps(found, indent=1))
     print(table.render(rows, found, versions))

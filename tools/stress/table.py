@@ -11,7 +11,7 @@ from stress import judge, kills
 Found = dict[str, dict[str, judge.Seen]]
 
 
-def render(rows: list[judge.Rule], found: Found, versions: dict[str, str]) -> str:
+def render(rows: list[judge.Rule], found: Found, versions: dict[str, dict[str, str]]) -> str:
     """One line for each scenario, one column for each toolkit, counts at the end."""
     names = list(found)
     lines = [_about(versions), "", f"| What happens | {' | '.join(names)} |"]
@@ -28,8 +28,11 @@ def render(rows: list[judge.Rule], found: Found, versions: dict[str, str]) -> st
     return "\n".join(lines)
 
 
-def _about(versions: dict[str, str]) -> str:
-    shown = ", ".join(f"{name} {version}" for name, version in versions.items())
+def _about(versions: dict[str, dict[str, str]]) -> str:
+    shown = "; ".join(
+        " with ".join(f"{name} {version}" for name, version in found.items())
+        for found in versions.values()
+    )
     today = dt.datetime.now(tz=dt.UTC).date()
     return f"{today}, CPython {platform.python_version()}: {shown}."
 

@@ -105,6 +105,15 @@ def tools_of(kind: str, seen: Seen) -> list[Any]:
         seen.end(seen.begin("book", seats=seats, name=name))
         return "booked"
 
+    def weigh(kilos: float) -> str:
+        """Weigh.
+
+        Args:
+            kilos: How much.
+        """
+        seen.end(seen.begin("weigh", kilos=kilos))
+        return "weighed"
+
     def slow_sync() -> str:
         """Look slowly."""
         began = seen.begin("slow_sync")
@@ -132,6 +141,7 @@ def tools_of(kind: str, seen: Seen) -> list[Any]:
     found: dict[str, list[Any]] = {
         "book": [book],
         "none": [],
+        "weigh": [weigh],
         "pair": [slow_sync, slow_async],
         "slow": [slow_async],
         "sync": [slow_sync],
@@ -202,9 +212,20 @@ def _leave(library: Library, agent: Any, _given: dict[str, Any], seen: Seen) -> 
         await library.leave(agent, left)
         gc.collect()
         await asyncio.sleep(2.5 * SLOW)
+        found["went_on"] = len(seen.spans)
+        found["again"] = await _again(library, agent)
 
+    found: dict[str, Any] = {"ended": "left"}
     asyncio.run(run())
-    return {"ended": "left", "went_on": len(seen.spans)}
+    return found
+
+
+async def _again(library: Library, agent: Any) -> str:
+    """What becomes of the agent's next run."""
+    try:
+        return str(await library.run(agent))[:_CUT]
+    except Exception as error:  # noqa: BLE001  as above
+        return f"{type(error).__name__}: {error}"[:_CUT]
 
 
 def _cancel(library: Library, agent: Any, _given: dict[str, Any], seen: Seen) -> dict[str, Any]:
@@ -229,7 +250,11 @@ def _cancel(library: Library, agent: Any, _given: dict[str, Any], seen: Seen) ->
         except BaseException as error:  # noqa: BLE001  as above
             ended = error
         await asyncio.sleep(2 * SLOW)
+        after["went_on"] = len(seen.spans)
+        after["again"] = await _again(library, agent)
         return ended
+
+    after: dict[str, Any] = {}
 
     with warnings.catch_warnings(record=True) as warned:
         warnings.simplefilter("always")
@@ -239,7 +264,7 @@ def _cancel(library: Library, agent: Any, _given: dict[str, Any], seen: Seen) ->
     heard += [*getattr(error, "__notes__", ()), str(error or "")]
     found = told_of(error, library) if error else {"ended": "answer"}
     named = any("slow_sync" in text for text in heard)
-    return {**found, "went_on": len(seen.spans), "named": named}
+    return {**found, **after, "named": named}
 
 
 def _loops(library: Library, agent: Any, _given: dict[str, Any], _seen: Seen) -> dict[str, Any]:

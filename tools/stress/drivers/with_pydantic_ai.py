@@ -3,7 +3,6 @@
 """pydantic-ai, as its documentation says: `Agent`, plain functions, `NativeOutput`."""
 
 from asking import PROMPT, Library, serve
-from openai import AsyncOpenAI
 from pydantic import BaseModel
 from pydantic_ai import Agent, NativeOutput
 from pydantic_ai.models.openai import OpenAIResponsesModel
@@ -18,16 +17,16 @@ class Booking(BaseModel):
 
 
 class PydanticAI(Library):
-    """A client of its own for each agent."""
+    """Its provider keeps the client."""
 
     packages = ("pydantic-ai-slim", "openai")
     own = ("pydantic_ai", "openai")
 
     def agent(self, given, tools, output, keep):
         """An agent; nothing is kept, as durable runs are left to engines of others."""
-        timeout = {"timeout": given["timeout"]} if given.get("timeout") else {}
-        client = AsyncOpenAI(base_url=given["base_url"], api_key="none", **timeout)
-        model = OpenAIResponsesModel("any", provider=OpenAIProvider(openai_client=client))
+        settings = {"timeout": given["timeout"]} if given.get("timeout") else None
+        provider = OpenAIProvider(base_url=given["base_url"], api_key="none")
+        model = OpenAIResponsesModel("any", provider=provider, settings=settings)
         return Agent(model, tools=tools, output_type=NativeOutput(output) if output else str)
 
     async def run(self, agent):
