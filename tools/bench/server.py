@@ -21,6 +21,8 @@ from scripts import Script, Turn, script
 _MODEL: Final = re.compile(rb'"model":\s*"([^"]+)"')
 _STREAM: Final = re.compile(rb'"stream":\s*true')
 _HEAD: Final = "HTTP/1.1 %s\r\ncontent-type: %s\r\n%s\r\n\r\n"
+_ANSWERED: dict[bytes, float] = {}
+"""When a follow-up began to be due, by script; a client may send it on another connection."""
 _GAPS: list[float] = []
 
 
@@ -28,7 +30,6 @@ class _Connection(asyncio.Protocol):
     """One connection; httptools calls the `on_` methods."""
 
     transport: asyncio.Transport
-    answered: float | None = None
 
     def connection_made(self, transport: Any) -> None:
         self.transport = transport
@@ -51,27 +52,29 @@ class _Connection(asyncio.Protocol):
             said, _GAPS[:] = json.dumps(_GAPS).encode(), []
             self._send("200 OK", said)
             return
-        if self.answered is not None:
-            _GAPS.append(time.monotonic() - self.answered)
         found = _MODEL.search(request)
         if found is None:
             self._send("400 Bad Request", b'{"error": {"message": "no model"}}')
             return
-        self._answer(script(found[1].decode()), request)
+        if found[1] in _ANSWERED:
+            _GAPS.append(time.monotonic() - _ANSWERED.pop(found[1]))
+        due = script(found[1].decode())
+        if self._answer(due, request) is not due.turns[-1]:
+            _ANSWERED[found[1]] = time.monotonic()
 
-    def _answer(self, due: Script, request: bytes) -> None:
+    def _answer(self, due: Script, request: bytes) -> Turn | None:
+        """What was answered."""
         turn = due.answer(request)
         if turn is None:
             self._send("400 Bad Request", b'{"error": {"message": "outputs are missing"}}')
-            return
-        if not _STREAM.search(request):
+        elif not _STREAM.search(request):
             self._send("200 OK", turn.body)
         elif due.apart:
             self._pacing = asyncio.get_running_loop().create_task(self._paced(turn, due.apart))
         else:
             self._open_stream()
             self.transport.writelines([*map(_chunk, turn.writes), b"0\r\n\r\n"])
-        self.answered = time.monotonic() if turn is not due.turns[-1] else None
+        return turn
 
     def _send(self, status: str, body: bytes) -> None:
         head = _HEAD % (status, "application/json", f"content-length: {len(body)}")
