@@ -29,7 +29,7 @@ IN_TIME: Final = "end in time"
 
 class _Job:
     __slots__ = (
-        *("abandoned", "arguments", "context", "ended", "finished"),
+        *("abandoned", "arguments", "came", "context", "ended", "finished"),
         *("function", "future", "loop", "running"),
     )
 
@@ -45,6 +45,7 @@ class _Job:
         self.context: Context = copy_context()
         self.loop = asyncio.get_running_loop()
         self.future: asyncio.Future[tuple[Any, BaseException | None]] = self.loop.create_future()
+        self.came: tuple[Any, BaseException | None] | None = None
         self.running = False
         self.abandoned = False
         self.finished = False
@@ -63,8 +64,9 @@ class _Job:
             self.loop.call_soon_threadsafe(self._deliver, value, error)
 
     def _deliver(self, value: Any, error: BaseException | None) -> None:
+        self.came = (value, error)
         if not self.future.done():
-            self.future.set_result((value, error))
+            self.future.set_result(self.came)
 
     def wait_on(self) -> bool:
         """After a cancellation, wait for the function all the same; false if it has not begun."""
@@ -72,6 +74,8 @@ class _Job:
             if not self.running:
                 return False
             self.future = self.loop.create_future()
+            if self.came is not None:  # between the cancellation and now
+                self.future.set_result(self.came)
         return True
 
 
