@@ -131,6 +131,7 @@ _FACTS: Final = {
     "finished": "{found} came to their end",
     "went_on": "{found} tool ran to its end",
     "named": "not reported",
+    "left_running": "not reported",
     "again": "the next run: `{found:.80}`",
     "answers": "{found} of 4 answered",
     "grown_less_than_80": "memory grew by {grown_mib} MiB",

@@ -27,6 +27,8 @@ PROMPT = "Book two seats."
 SECRET = "hunter2-canary"  # noqa: S105  planted, to see where it goes
 SLOW = 0.6
 """Seconds that a slow tool takes."""
+STUBBORN = 2.0
+"""Seconds that a tool takes that cannot be stopped."""
 _CUT = 400
 
 
@@ -121,6 +123,13 @@ def tools_of(kind: str, seen: Seen) -> list[Any]:
         seen.end(began)
         return "slow one"
 
+    def stubborn() -> str:
+        """Look very slowly."""
+        began = seen.begin("stubborn")
+        time.sleep(STUBBORN)
+        seen.end(began)
+        return "slow one"
+
     async def slow_async() -> str:
         """Look slowly, too."""
         began = seen.begin("slow_async")
@@ -144,7 +153,7 @@ def tools_of(kind: str, seen: Seen) -> list[Any]:
         "weigh": [weigh],
         "pair": [slow_sync, slow_async],
         "slow": [slow_async],
-        "sync": [slow_sync],
+        "sync": [stubborn],
         "three": [quick, breaking, slow_async],
     }
     return found[kind]
@@ -249,7 +258,8 @@ def _cancel(library: Library, agent: Any, _given: dict[str, Any], seen: Seen) ->
             await task
         except BaseException as error:  # noqa: BLE001  as above
             ended = error
-        await asyncio.sleep(2 * SLOW)
+        after["left_running"] = not seen.spans
+        await asyncio.sleep(STUBBORN)
         after["went_on"] = len(seen.spans)
         after["again"] = await _again(library, agent)
         return ended
@@ -263,7 +273,7 @@ def _cancel(library: Library, agent: Any, _given: dict[str, Any], seen: Seen) ->
     heard += [str(one.message) for one in warned]
     heard += [*getattr(error, "__notes__", ()), str(error or "")]
     found = told_of(error, library) if error else {"ended": "answer"}
-    named = any("slow_sync" in text for text in heard)
+    named = any("stubborn" in text for text in heard)
     return {**found, **after, "named": named}
 
 
