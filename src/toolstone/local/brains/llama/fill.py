@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from toolstone import limits
+from toolstone.local.brain import RefusalError
 from toolstone.local.brains.llama.engine import Engine
 from toolstone.local.brains.llama.grammar import json_grammar, literal, resolve
 from toolstone.local.brains.llama.prompts import Fact, said_json, spoken
@@ -24,6 +25,7 @@ from toolstone.local.brains.llama.words import (
     stems,
     words,
 )
+from toolstone.schema.foreign import SafeSchema, UnsafeSchema
 
 __all__ = ["Filler"]
 
@@ -330,10 +332,11 @@ def _fits_text(text: str, slot: _Slot, root: Schema) -> bool:
 
 def is_valid(value: object, schema: Schema, root: Schema) -> bool:
     """Tell whether a value fits a schema whose references look into `root`."""
-    from jsonschema import Draft202012Validator  # noqa: PLC0415  loaded at first use
-
     shared = {key: root[key] for key in ("$defs", "definitions") if key in root}
-    return bool(Draft202012Validator({**shared, **schema}).is_valid(value))
+    try:
+        return not SafeSchema({**shared, **schema}).problems(value)
+    except UnsafeSchema as problem:
+        raise RefusalError(400, "invalid_value", str(problem)) from None
 
 
 def _expressible(schema: Schema, root: Schema) -> bool:
