@@ -102,11 +102,11 @@ class _Session:
 
     def send(self, request: AWSPreparedRequest) -> AWSResponse:
         """Send a request; whatever is answered is an answer."""
-        from botocore.exceptions import HTTPClientError  # noqa: PLC0415  at first need
+        from botocore import exceptions  # noqa: PLC0415  at first need
 
         try:
             answer: AWSResponse = self._session.send(request)
-        except HTTPClientError as error:
+        except (exceptions.ConnectionError, exceptions.HTTPClientError) as error:
             raise _UnreachableError(
                 f"the container's credential endpoint cannot be reached ({type(error).__name__})"
             ) from error

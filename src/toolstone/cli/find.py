@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import sys
-from importlib.machinery import ModuleSpec, SourceFileLoader
+from importlib.machinery import ModuleSpec, PathFinder, SourceFileLoader
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -78,7 +78,7 @@ def find_module(where: str) -> ModuleType:
     if not by_path:
         _put_on_path(Path.cwd())
     try:
-        return _load(Path(where)) if by_path else importlib.import_module(where)
+        return _load(Path(where)) if by_path else _import(where)
     except ModuleNotFoundError as error:
         if by_path or not _is_part(error.name, where):
             raise InputError(f"{where!r} needs a module that is not here: {error.name}") from error
@@ -100,18 +100,35 @@ def _is_part(missing: str | None, wanted: str) -> bool:
     return missing is not None and (wanted == missing or wanted.startswith(f"{missing}."))
 
 
+def _import(where: str) -> ModuleType:
+    """The working directory's, if it has the module that was named; else an installed one."""
+    top = where.partition(".")[0]
+    here = PathFinder.find_spec(top, [str(Path.cwd())])
+    if here is not None and here.loader is not None and top not in sys.modules:
+        _run(here)
+    return importlib.import_module(where)
+
+
 def _load(path: Path) -> ModuleType:
     _put_on_path(path.resolve().parent)
-    name = path.stem
-    loader = SourceFileLoader(name, str(path))
-    spec = ModuleSpec(name, loader, origin=str(path))
+    spec = ModuleSpec(path.stem, SourceFileLoader(path.stem, str(path)), origin=str(path))
     spec.has_location = True
+    return _run(spec)
+
+
+def _run(spec: ModuleSpec) -> ModuleType:
     module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module
-    loader.exec_module(module)
+    sys.modules[spec.name] = module
+    try:
+        if spec.loader is not None:
+            spec.loader.exec_module(module)
+    except BaseException:
+        del sys.modules[spec.name]
+        raise
     return module
 
 
 def _put_on_path(folder: Path) -> None:
+    """Behind all else: what stands beside the module is found, and takes nobody's place."""
     if str(folder) not in sys.path:
-        sys.path.insert(0, str(folder))
+        sys.path.append(str(folder))
