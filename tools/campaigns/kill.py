@@ -70,7 +70,7 @@ def run(given: argparse.Namespace) -> int:
         f"CPython {platform.python_version()}, SQLite {sqlite3.sqlite_version}, seed {given.seed}"
     )
     began = time.monotonic()
-    with ExitStack() as stack:
+    with ExitStack() as stack, suppress(KeyboardInterrupt):  # Ctrl-C: what was reached is told
         sweep = Sweep(given.seed, given.script or list(_killed.SCRIPTS), stack, given)
         sweep.each() if given.each else sweep.run(given.kills)
     spent = resource.getrusage(resource.RUSAGE_SELF), resource.getrusage(resource.RUSAGE_CHILDREN)
