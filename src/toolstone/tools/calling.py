@@ -124,6 +124,8 @@ class _Batch:
             await self._cancel()
             await self._hand_on_shielded(tell)
             raise
+        except GeneratorExit:
+            raise  # collected after its loop was closed: nothing can be waited for any more
         except BaseException:
             await self._cancel()
             raise
@@ -254,7 +256,9 @@ class _Batch:
         except asyncio.CancelledError as error:
             if not self.closed and not call.home:  # raised by the tool, not sent by us
                 self._failed(call, error)
-        except BaseException as error:  # noqa: BLE001  whatever a tool raises is the call's result
+        except BaseException as error:  # whatever a tool raises is the call's result
+            if self.loop.is_closed():
+                raise  # nobody raised it: the loop was closed under us, and this is the end
             self._failed(call, error)
         call.task = None
         self.running -= 1
