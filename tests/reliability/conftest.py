@@ -1,6 +1,7 @@
 """The fault peer, both transports, virtual time, and a request that meets a scenario."""
 
 import importlib.util
+import os
 import sys
 from pathlib import Path
 
@@ -22,6 +23,9 @@ def load(name, path):
 
 load("toolstone_virtual", HERE.parent / "wire" / "virtual.py")
 load("toolstone_rows", HERE / "rows.py")
+load("toolstone_peer", HERE.parent / "wire" / "peer.py")
+load("toolstone_wire_data", HERE.parent / "responses" / "wire_data.py")
+load("toolstone_bedrock_stage", HERE.parent / "bedrock" / "stage.py")
 MEETING = load("toolstone_meeting", HERE / "meeting.py")
 load("toolstone_acting", HERE / "acting.py")
 
@@ -31,6 +35,20 @@ def no_proxies(monkeypatch):
     for name in ("http_proxy", "https_proxy", "all_proxy", "no_proxy"):
         monkeypatch.delenv(name, raising=False)
         monkeypatch.delenv(name.upper(), raising=False)
+
+
+@pytest.fixture
+def no_credentials(monkeypatch, tmp_path):
+    """No variables of services but those of the test, and nothing learnt of their hosts."""
+    import toolstone.bedrock.model
+
+    for name in list(os.environ):
+        if name.startswith(("AWS_", "OPENAI_", "TOOLSTONE_")):
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "credentials"))
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))
+    toolstone.bedrock.model._learnt.clear()
 
 
 @pytest.fixture

@@ -25,6 +25,12 @@ def cases(block, *, doors=("plain", "streamed")):
     ]
 
 
+def row_cases(name):
+    """The cases of one row, as parameters of a test."""
+    [row] = [one for one in rows(name[0]) if one["id"] == name]
+    return [pytest.param(case, id=f"{name}-{n}") for n, case in enumerate(row["case"])]
+
+
 def _param(row, case, door):
     made = {"scenario": row["id"], **case}
     name = made["scenario"] + (f"x{made['times']}" if "times" in made else "")

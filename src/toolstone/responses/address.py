@@ -30,18 +30,24 @@ def check_base_url(url: str) -> str:
         ConfigError: It is not https (http is for this machine alone), or holds user, query,
             fragment, a name outside ASCII, a dot at the end of the host, or `..` in the path.
     """
+    url, why = Hidden(url), _wrong(url)
+    if why:
+        raise ConfigError(f"base_url {why}")
+    return url.rstrip("/")
+
+
+def _wrong(url: str) -> str:
+    """What is wrong with it, and how it is written; empty if nothing is."""
     try:
         parts = urlsplit(url)
         port = parts.port
-    except ValueError as error:
-        raise ConfigError(f"base_url ({len(url)} characters) is no URL: {error}") from None
+    except ValueError:
+        return f"({len(url)} characters) is no URL; write it like 'https://host/v1'"
     why = _fault(url, parts, port)
-    if why:
-        raise ConfigError(
-            f"base_url {_shown(parts)}: {why}; write it like 'https://host/v1', "
-            "with the key in api_key="
-        )
-    return url.rstrip("/")
+    if not why:
+        return ""
+    right = "write it like 'https://host/v1', with the key in api_key="
+    return f"{_shown(parts)}: {why}; {right}"
 
 
 def _fault(url: str, parts: SplitResult, port: int | None) -> str | None:
@@ -79,7 +85,7 @@ def _address(host: str) -> bool:
         ip_address(host)
     except ValueError:
         return False
-    return True
+    return "%" not in host  # a zone is this machine's own word
 
 
 def _here(host: str) -> bool:
