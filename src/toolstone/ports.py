@@ -223,16 +223,16 @@ class Response:
     model: str = ""
     reason: str | None = None
     """`incomplete_details.reason`."""
-    error: Mapping[str, Any] | None = None
+    error: Mapping[str, Any] | None = field(default=None, repr=False)
     service_tier: str | None = None
     """The tier that was used, as the server says; not always the one asked for."""
     endpoint: str = ""
     """The origin that answered: encrypted reasoning is of use there alone."""
     notes: tuple[Noted, ...] = ()
     """What the client noticed on the way: failed attempts, parameters dropped, junk stripped."""
-    sent: bytes = b""
+    sent: bytes = field(default=b"", repr=False)
     """The exact body of the request that was answered."""
-    received: bytes = b""
+    received: bytes = field(default=b"", repr=False)
     """The exact body of the answer; of a stream, the response in its terminal event."""
 
     @property
@@ -272,7 +272,11 @@ class Model(Protocol):
 
 @runtime_checkable
 class Ledger(Protocol):
-    """Where facts are kept. `toolstone.testing.check_ledger` is its contract as tests."""
+    """Where facts are kept. `toolstone.testing.check_ledger` is its contract as tests.
+
+    What else a ledger may have: `hold(session)`, which raises ConflictError while somebody else
+    runs the session, and `release(session)`.
+    """
 
     async def load(self, session: str, /) -> Sequence[Record]:
         """All records of a session in order; empty if there is none.
