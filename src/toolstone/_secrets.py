@@ -87,18 +87,32 @@ def holds_secret(text: str) -> bool:
 
 
 def redact(text: str) -> str:
-    """The text without live secrets: plain, in base64, URL-encoded, in hexadecimal, in JSON."""
-    for form in tuple(FORMS):
+    """The text without live secrets: plain, in base64, URL-encoded, in hexadecimal, in JSON.
+
+    One that the end of the text cuts off is none the less one.
+    """
+    forms = tuple(FORMS)
+    for form in forms:
         if form in text:
             text = text.replace(form, REDACTED)
-    return text
+    cut = max((_cut(form, text) for form in forms), default=0)
+    return f"{text[:-cut]}{REDACTED}" if cut else text
+
+
+def _cut(form: str, text: str) -> int:
+    """How much of a secret stands at the end of a text, if it is much."""
+    start = text[-len(form) :].find(form[:_SHORTEST])
+    while start >= 0:
+        end = text[-len(form) :][start:]
+        if form.startswith(end):
+            return len(end)
+        start = text[-len(form) :].find(form[:_SHORTEST], start + 1)
+    return 0
 
 
 def redact_bytes(body: bytes) -> bytes:
     """As `redact`, of bytes."""
-    for form in tuple(FORMS):
-        body = body.replace(form.encode("utf-8", "surrogatepass"), REDACTED.encode())
-    return body
+    return redact(body.decode("utf-8", "surrogateescape")).encode("utf-8", "surrogateescape")
 
 
 def redact_json(value: Any) -> Any:

@@ -121,6 +121,8 @@ class Agent(Turns[Output]):
         self._sessions = Sessions(ledger, self._shop.observers)
 
     def __repr__(self) -> str:
+        if not hasattr(self, "_shop"):
+            return "Agent(...)"  # in the report of what kept it from being made
         tools = ", ".join(tool.name for tool in self.tools)
         return f"Agent({self._shop.model_name!r}, tools=[{tools}], output={self._shop.output!r})"
 

@@ -115,7 +115,7 @@ class Answered:
     model: str = ""
     reason: str | None = None
     """Why it is incomplete: `max_output_tokens`, `content_filter`, ..."""
-    error: dict[str, Any] | None = None
+    error: dict[str, Any] | None = field(default=None, repr=False)
     service_tier: str | None = None
     """The tier that was used."""
     endpoint: str = ""
@@ -136,7 +136,7 @@ class Returned:
     """A call came home; `output` is what the model is told."""
 
     call: CallKey
-    output: str | list[dict[str, Any]]
+    output: str | list[dict[str, Any]] = field(repr=False)
     failed: bool = False
     how: Literal[
         "ran", "raised", "timeout", "arguments", "unknown", "limit", "denied", "settled", "final"
@@ -152,7 +152,7 @@ class Ruled:
 
     call: CallKey
     ruling: Literal["approve", "deny", "again", "result", "failed"]
-    output: str | list[dict[str, Any]] = ""
+    output: str | list[dict[str, Any]] = field(default="", repr=False)
     """The reason of a denial or failure; the result, if that was given."""
     type: Literal["ruled"] = "ruled"
 

@@ -6,7 +6,7 @@ import os
 import re
 from typing import TYPE_CHECKING, Any, Final
 
-from toolstone.errors import DefinitionError
+from toolstone.errors import ConfigError, DefinitionError
 
 if TYPE_CHECKING:
     from toolstone.chat import ChatCompletions
@@ -29,12 +29,17 @@ def check_model_string(name: str) -> None:
     """Refuse a model string that cannot be, without opening anything.
 
     Raises:
-        ConfigError: A Bedrock model or its region is malformed.
+        ConfigError: A Bedrock model or its region is malformed, or a URL holds a password or query.
         DefinitionError: It has none of the known forms.
     """
     server = _SERVER.match(name)
     if server is not None:
         _check_scheme(server["scheme"])
+        if re.search(r"[?@]", name.partition("#")[0]):
+            raise ConfigError(
+                f"model string of {len(name)} characters: its URL has a user, a password or a "
+                "query; a key is given as api_key= to Responses(base_url=..., model=...)"
+            )
         return
     if re.fullmatch(r"(local|openai)/.+", name):
         return

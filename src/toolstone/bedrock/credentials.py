@@ -171,8 +171,7 @@ class Given:
         if isinstance(self._provider, Keys):
             return self._provider
         try:
-            found = self._provider()
-            keys = found if isinstance(found, Keys) else _read(found)
+            keys = _read(self._provider())
         except ConfigError:
             raise
         except Exception as error:
@@ -215,14 +214,18 @@ def _frozen(found: Any) -> Keys:
 
 def _read(found: Any) -> Keys:
     """What a provider returned, if it is credentials in any of their usual forms."""
+    if isinstance(found, Keys):
+        return found
     if hasattr(found, "get_frozen_credentials"):
         return _frozen(found)
     if hasattr(found, "access_key"):
         return Keys(found.access_key, found.secret_key, found.token)
     if isinstance(found, tuple | list) and _is_triple(found):
         return Keys(*found)
+    kind = type(found).__name__
+    del found  # it may show a secret: a report of this error may show what stands here
     raise ConfigError(
-        f"the credentials provider returned a {type(found).__name__!r}; it must return "
+        f"the credentials provider returned a {kind!r}; it must return "
         "Keys(access_key, secret_key, token)"
     )
 

@@ -33,12 +33,11 @@ def decode(data: bytes, *, phase: str = "body") -> Any:
 def _decode_again(data: bytes, first: ValueError, phase: str) -> Any:
     import json  # noqa: PLC0415  the slow way
 
-    try:
-        text = data.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
+    text, at = _text(data)
+    if text is None:
         raise ProtocolError(
-            f"the answer of {len(data)} bytes is not UTF-8 at byte {error.start}", phase=phase
-        ) from error
+            f"the answer of {len(data)} bytes is not UTF-8 at byte {at}", phase=phase
+        )
     try:
         if data.startswith(b"\xef\xbb\xbf"):
             return decode(data[3:], phase=phase)
@@ -46,8 +45,16 @@ def _decode_again(data: bytes, first: ValueError, phase: str) -> Any:
             value = json.loads(text, parse_constant=_no_constant)
             return value if phase == "stream" else whole(value)
     except (ValueError, RecursionError) as error:
-        raise _no_json(data, str(error), phase) from error
+        first = ValueError(str(error))  # the error itself holds the whole answer
     raise _no_json(data, str(first), phase) from first
+
+
+def _text(data: bytes) -> tuple[str | None, int]:
+    """The text; or where it is none. The error that says so would hold the whole answer."""
+    try:
+        return data.decode("utf-8-sig"), 0
+    except UnicodeDecodeError as error:
+        return None, error.start
 
 
 def _no_constant(name: str) -> NoReturn:

@@ -25,6 +25,7 @@ from toolstone.wire import (
     Retry,
     Transport,
 )
+from toolstone.wire.failed import frameless
 from toolstone.wire.retry import persist
 
 if TYPE_CHECKING:
@@ -79,7 +80,7 @@ class Service:
         user_agent: str = "toolstone",
     ) -> None:
         api_key = Hidden(api_key) if isinstance(api_key, str) else api_key
-        headers = _hidden(headers or {})
+        base_url, headers = Hidden(base_url), _hidden(headers or {})
         if not model:
             raise ConfigError("model is empty; give the name that the server knows it by")
         if auth is not None and api_key is not None:
@@ -111,6 +112,8 @@ class Service:
         }
 
     def __repr__(self) -> str:
+        if "base_url" not in self.__dict__:
+            return f"{type(self).__name__}(...)"  # in the report of what kept it from being made
         return f"{type(self).__name__}(model={self.model!r}, base_url={self.base_url!r})"
 
     async def aclose(self) -> None:
@@ -143,9 +146,11 @@ class Service:
         try:
             answer = await exchange.attempt()
         except ServiceError as error:
-            return await self._again(exchange, error, started)
-        self.quota.refill()
-        return answer
+            first = frameless(error)
+        else:
+            self.quota.refill()
+            return answer
+        return await self._again(exchange, first, started)
 
     async def _again(
         self, exchange: Attempted[Answer], first: ServiceError, started: float
@@ -158,7 +163,8 @@ class Service:
                 return await exchange.attempt()
             except ServiceError as error:
                 _add_note(notes, error)
-                raise
+                failed = frameless(error)
+            raise failed
 
         async def announce(error: ServiceError, number: int, wait: float) -> None:
             await exchange.emit([Retrying(number + 1, wait, str(error))])
@@ -179,7 +185,8 @@ class Service:
             error.attempts = max(1, len(notes))
             error.elapsed = self.retry.clock() - started
             error.notes = tuple(notes)
-            raise
+            failed = frameless(error)
+            raise failed from failed.__cause__
         if isinstance(answer, Response):
             return cast("Answer", replace(answer, notes=(*notes, *answer.notes)))
         return answer

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from pydantic_core import PydanticSerializationError, to_json
 
+from toolstone._secrets import Secret
 from toolstone.errors import DefinitionError
 from toolstone.ports import ToolSpec
 from toolstone.tools.policy import DEFAULT
@@ -50,7 +51,7 @@ class ServerTool(Tool):
                 f"ServerTool({type!r}): give the type of a tool that the service runs, such as "
                 "'web_search'; functions and CustomTools are given to the agent as they are"
             )
-        raw = {"type": type, **options}
+        raw = {"type": type, **_hidden(options)}
         try:
             to_json(raw)
         except (PydanticSerializationError, ValueError) as error:
@@ -122,6 +123,16 @@ def _custom(raw: dict[str, Any]) -> Tool:
         regex=held if form.get("syntax") == "regex" else None,
         lark=held if form.get("syntax") == "lark" else None,
     )
+
+
+def _hidden(options: Mapping[str, Any]) -> dict[str, Any]:
+    """The same, with what stands for somebody's identity in objects that do not show it."""
+    hidden = {**options}
+    if isinstance(token := options.get("authorization"), str):
+        hidden["authorization"] = Secret(token)
+    if isinstance(headers := options.get("headers"), dict):
+        hidden["headers"] = {k: Secret(v) if isinstance(v, str) else v for k, v in headers.items()}
+    return hidden
 
 
 def without_secrets(raw: Mapping[str, Any]) -> dict[str, Any]:

@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from toolstone import limits
 from toolstone._secrets import Hidden
 from toolstone.errors import ConfigError, TransportError
-from toolstone.wire.failed import broken, frameless, no_connection, too_late, unfit
+from toolstone.wire.failed import broken, no_connection, quotable, too_late, unfit
 from toolstone.wire.pools import PerLoop
 from toolstone.wire.proxies import Proxies
+from toolstone.wire.quiet import without_secrets
 from toolstone.wire.reading import decoded, read_reply
 from toolstone.wire.tls import tls_context
 from toolstone.wire.transport import HttpReply, HttpRequest, HttpStream, reply_headers
@@ -42,6 +43,7 @@ def _aiohttp() -> ModuleType:
         raise ConfigError(
             f"AiohttpTransport needs {error.name!r}; run: pip install 'toolstone[fast]'"
         ) from error
+    without_secrets("aiohttp.client", "aiohttp.internal")
     return aiohttp
 
 
@@ -104,9 +106,10 @@ class AiohttpTransport:
                 proxy=pool.proxies.find(request.url),
                 timeout=_timeout(request.deadlines.connect),
             )
-        except (aiohttp.ClientError, aiohttp.InvalidURL, OSError, ValueError) as error:
+        except Exception as error:  # noqa: BLE001  whatever a library raises, it has not answered
             hidden = isinstance(error, aiohttp.ClientHttpProxyError)  # it quotes the URL whole
-            raise _failure(error, request, "headers") from (None if hidden else frameless(error))
+            failure, cause = _failure(error, request, "headers"), quotable(error)
+        raise failure from (None if hidden else cause)
 
     def _open_pool(self) -> _Pool:
         aiohttp = _aiohttp()
@@ -187,8 +190,11 @@ async def _chunks(answer: Any) -> AsyncGenerator[bytes]:
     try:
         async for chunk in answer.content.iter_any():
             yield chunk
-    except (_aiohttp().ClientError, OSError) as error:
-        raise _failure(error, None, "body") from frameless(error)
+    except Exception as error:  # noqa: BLE001  whatever a library raises, it has not answered
+        failure, cause = _failure(error, None, "body"), quotable(error)
+    else:
+        return
+    raise failure from cause
 
 
 def _failure(error: Exception, request: HttpRequest | None, phase: str) -> TransportError:

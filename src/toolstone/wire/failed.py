@@ -4,21 +4,40 @@ from __future__ import annotations
 
 import re
 import ssl
-from typing import Final, TypeVar
+from typing import TYPE_CHECKING, Final, TypeVar
 
+from toolstone._secrets import holds_secret
 from toolstone.errors import DeadlineError, TransportError
 
-__all__ = ["broken", "frameless", "no_connection", "too_late", "unfit"]
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+__all__ = ["broken", "frameless", "no_connection", "quotable", "too_late", "unfit"]
 
 
 Error = TypeVar("Error", bound=BaseException)
 
 
 def frameless(error: Error) -> Error:
-    """An error without its frames, and those behind it: a library's hold headers and bodies.
+    """An error without its frames, and those behind it: they hold headers and bodies.
 
     A report that shows local variables would show them too. What happened remains.
     """
+    for one in _behind(error):
+        one.__traceback__ = None
+    return error
+
+
+def quotable(error: BaseException) -> BaseException | None:
+    """The error of a library, without frames, as the cause of ours; None if it quotes a secret."""
+    for one in _behind(error):
+        if holds_secret(f"{one} {one!r} {one.__dict__!r}"):
+            return None
+    return frameless(error)
+
+
+def _behind(error: BaseException) -> Iterator[BaseException]:
+    """It, and all that it came from."""
     behind: list[BaseException | None] = [error]
     seen: set[int] = set()
     while behind:
@@ -26,10 +45,9 @@ def frameless(error: Error) -> Error:
         if one is None or id(one) in seen:
             continue
         seen.add(id(one))
-        one.__traceback__ = None
+        yield one
         behind += [one.__cause__, one.__context__]
         behind += one.exceptions if isinstance(one, BaseExceptionGroup) else ()
-    return error
 
 
 def no_connection(error: BaseException) -> TransportError:

@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING, Any, Final
 from toolstone import limits
 from toolstone._secrets import Hidden
 from toolstone.errors import ConfigError, TransportError
-from toolstone.wire.failed import broken, frameless, no_connection, too_late, unfit
+from toolstone.wire.failed import broken, no_connection, quotable, too_late, unfit
 from toolstone.wire.pools import PerLoop
 from toolstone.wire.proxies import Proxies
+from toolstone.wire.quiet import without_secrets
 from toolstone.wire.reading import decoded, read_reply
 from toolstone.wire.tls import tls_context
 from toolstone.wire.transport import HttpReply, HttpRequest, HttpStream, reply_headers
@@ -37,6 +38,7 @@ def _httpx() -> ModuleType:
     """The one place where httpx is imported."""
     import httpx  # noqa: PLC0415
 
+    without_secrets("httpx", *(f"httpcore.{part}" for part in ("connection", "http11", "proxy")))
     return httpx
 
 
@@ -136,10 +138,11 @@ class _Plan:
                 limits=bounds,
             )
         except (ValueError, ImportError, httpx.InvalidURL) as error:
-            raise ConfigError(
-                f"a proxy cannot be used ({type(error).__name__}); check proxy=, or HTTPS_PROXY "
-                "and ALL_PROXY; it is written http://host:port"
-            ) from None  # the cause would quote the URL, and that may hold a password
+            why = type(error).__name__  # all of it that is told: it quotes a URL with a password
+        raise ConfigError(
+            f"a proxy cannot be used ({why}); check proxy=, or HTTPS_PROXY and ALL_PROXY; it is "
+            "written http://host:port"
+        )
 
 
 class _Shard:
@@ -201,7 +204,6 @@ def _url(url: str) -> Any:
 async def _open(
     make: Callable[..., Any], send: Callable[[Any], Awaitable[Any]], request: HttpRequest
 ) -> Any:
-    httpx = _httpx()
     connect = request.deadlines.connect
     times = {"connect": connect, "read": None, "write": None, "pool": None}
     try:
@@ -213,16 +215,20 @@ async def _open(
             extensions={"timeout": times},
         )
         return await send(prepared)
-    except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
-        raise _failure(error, request, "headers") from frameless(error)
+    except Exception as error:  # noqa: BLE001  whatever a library raises, it has not answered
+        failure, cause = _failure(error, request, "headers"), quotable(error)
+    raise failure from cause  # out here: inside, the other would be its context all the same
 
 
 async def _chunks(answer: Any) -> AsyncGenerator[bytes]:
     try:
         async for chunk in answer.aiter_raw():
             yield chunk
-    except (_httpx().HTTPError, OSError) as error:
-        raise _failure(error, None, "body") from frameless(error)
+    except Exception as error:  # noqa: BLE001  whatever a library raises, it has not answered
+        failure, cause = _failure(error, None, "body"), quotable(error)
+    else:
+        return
+    raise failure from cause
 
 
 def _failure(error: Exception, request: HttpRequest | None, phase: str) -> TransportError:

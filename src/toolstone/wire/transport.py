@@ -39,7 +39,7 @@ class HttpReply:
     """
 
     status: int
-    headers: Mapping[str, str]
+    headers: Mapping[str, str] = field(repr=False)
     body: bytes = field(repr=False)
     cut: bool = False
 

@@ -10,7 +10,7 @@ import re
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final, Literal
 
-from toolstone._secrets import Hidden
+from toolstone._secrets import Hidden, Variables
 from toolstone.bedrock.choosing import BEARER, ChosenAuth, choose_auth
 from toolstone.bedrock.endpoint import Endpoint, Wishes, resolve_endpoint
 from toolstone.bedrock.names import known_host, parse_name
@@ -161,6 +161,7 @@ def make_case(
     """
     wishes = wishes or Wishes()
     api_key = None if api_key is None else Hidden(api_key)
+    environment = Variables(environment)
     case = Case(model, dialect, environment, now, settings=settings, wishes=wishes)
     scheme, _, rest = model.partition("/")
     if scheme == "openai":
