@@ -1,7 +1,8 @@
 """A ledger in one SQLite file: it survives the process, or also a power cut.
 
-One table, one row a record. WAL, `BEGIN IMMEDIATE`, one connection in a thread of its own. The file
-and its siblings are created for their owner alone.
+One row a record, with a checksum, and the length of each session: a file that has been damaged is
+refused, never half believed. WAL, `BEGIN IMMEDIATE`, one connection in a thread of its own. The
+file and its siblings are created for their owner alone; what is deleted is overwritten.
 """
 
 from __future__ import annotations
@@ -9,9 +10,11 @@ from __future__ import annotations
 import asyncio
 import os
 import threading
+import zlib
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar
 
 from toolstone import limits
 from toolstone.errors import ConfigError, StorageError
@@ -22,7 +25,7 @@ from toolstone.ledgers.private import create_private
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from toolstone.events import Record
 
@@ -30,14 +33,26 @@ __all__ = ["SQLiteLedger"]
 
 T = TypeVar("T")
 
-_SCHEMA = """
-CREATE TABLE IF NOT EXISTS records (
-    session TEXT NOT NULL,
-    seq INTEGER NOT NULL,
-    record TEXT NOT NULL,
-    PRIMARY KEY (session, seq)
-) WITHOUT ROWID
-"""
+VERSION: Final = 1
+"""Of the file; a newer one is refused."""
+
+_SCHEMA: Final = (
+    """
+    CREATE TABLE IF NOT EXISTS records (
+        session TEXT NOT NULL,
+        seq INTEGER NOT NULL,
+        record TEXT NOT NULL,
+        sum INTEGER,
+        PRIMARY KEY (session, seq)
+    ) WITHOUT ROWID
+    """,
+    """
+    CREATE TABLE IF NOT EXISTS sessions (
+        session TEXT PRIMARY KEY, length INTEGER NOT NULL
+    ) WITHOUT ROWID
+    """,
+    "PRAGMA user_version = 1",
+)
 _SYNCHRONOUS = {
     "process-death": "PRAGMA synchronous=NORMAL",
     "power-loss": "PRAGMA synchronous=FULL",
@@ -70,6 +85,7 @@ class SQLiteLedger:
         self.path = Path(path)
         self.survives = survives
         self._connection: sqlite3.Connection | None = None
+        self._file = (0, 0)
         self._thread: ThreadPoolExecutor | None = None
         self._pid = os.getpid()
         self._lock = threading.Lock()
@@ -93,7 +109,8 @@ class SQLiteLedger:
             StorageError: The file cannot be written.
         """
         if records:
-            rows = [(session, record.seq, encode_record(record).decode()) for record in records]
+            texts = [(record.seq, encode_record(record).decode()) for record in records]
+            rows = [(session, seq, text, _sum(session, seq, text)) for seq, text in texts]
             await self._in_thread(self._append, session, rows)
 
     def hold(self, session: str) -> None:
@@ -121,10 +138,10 @@ class SQLiteLedger:
         return await self._in_thread(self._sessions)
 
     async def forget(self, session: str) -> None:
-        """Delete a session; no error if there is none.
+        """Delete a session and overwrite where it stood; no error if there is none.
 
         Raises:
-            StorageError: The file cannot be written.
+            StorageError: The file cannot be written, or somebody keeps the log from being emptied.
         """
         await self._in_thread(self._forget, session)
 
@@ -163,8 +180,12 @@ class SQLiteLedger:
         try:
             if self._connection is None:
                 self._connection = self._open()
+                self._file = _identity(self.path)
+            elif self._file != _identity(self.path):
+                raise FileNotFoundError("it was removed or replaced while it was open")
             return work(self._connection, *args)
         except (sqlite3.Error, OSError) as error:
+            self._close()  # what it thinks of the file may be wrong; the next use opens it anew
             raise self._broken(error) from error
 
     def _broken(self, error: Exception) -> StorageError:
@@ -183,11 +204,26 @@ class SQLiteLedger:
         try:
             connection.execute("PRAGMA journal_mode=WAL")
             connection.execute(_SYNCHRONOUS[self.survives])
-            connection.execute(_SCHEMA)
-        except sqlite3.Error:
+            connection.execute("PRAGMA secure_delete=ON")
+            connection.execute("PRAGMA cell_size_check=ON")
+            self._check_version(connection)
+        except (sqlite3.Error, StorageError):
             connection.close()
             raise
         return connection
+
+    def _check_version(self, connection: sqlite3.Connection) -> None:
+        (version,) = connection.execute("PRAGMA user_version").fetchone()
+        if version > VERSION:
+            raise StorageError(
+                f"ledger {str(self.path)!r} has version {version}; this toolstone reads up to "
+                f"{VERSION}: upgrade"
+            )
+        if version == VERSION:
+            return
+        with _transaction(connection):
+            for statement in _SCHEMA:
+                connection.execute(statement)
 
     def _close(self) -> None:
         if self._connection is not None:
@@ -195,40 +231,82 @@ class SQLiteLedger:
             self._connection = None
 
     def _load(self, connection: sqlite3.Connection, session: str) -> list[Record]:
-        rows = connection.execute(
-            "SELECT seq, record FROM records WHERE session = ? ORDER BY seq", (session,)
-        ).fetchall()
-        records = [decode_record(record) for _, record in rows]
-        for n, (row, record) in enumerate(zip(rows, records, strict=True)):
-            if not n == row[0] == record.seq:
-                raise StorageError(
-                    f"ledger {str(self.path)!r}: session {session!r} has record {row[0]} in place "
-                    f"{n}; it was changed from outside"
-                )
+        with _transaction(connection, "BEGIN"):  # both of one moment
+            length = _length(connection, session)
+            rows = connection.execute(
+                "SELECT seq, record, sum FROM records WHERE session = ? ORDER BY seq", (session,)
+            ).fetchall()
+        if length != len(rows):
+            raise self._changed(session, f"{len(rows)} records, where {length!r} were kept")
+        records = []
+        for place, (seq, text, kept) in enumerate(rows):
+            if seq != place or type(text) is not str or kept != _sum(session, seq, text):
+                raise self._changed(session, f"another record {seq!r} in place {place}")
+            records.append(decode_record(text))
+            if records[-1].seq != place:
+                raise self._changed(session, f"a record {records[-1].seq} in place {place}")
         return records
 
+    def _changed(self, session: str, what: str) -> StorageError:
+        return StorageError(
+            f"ledger {str(self.path)!r}: session {session!r} has {what}; it was changed from "
+            "outside or damaged. Take the file from a backup"
+        )
+
     def _append(
-        self, connection: sqlite3.Connection, session: str, rows: list[tuple[str, int, str]]
+        self, connection: sqlite3.Connection, session: str, rows: list[tuple[str, int, str, int]]
     ) -> None:
-        connection.execute("BEGIN IMMEDIATE")
-        try:
-            _check_place(connection, session, rows[0][1])
-            connection.executemany("INSERT INTO records VALUES (?, ?, ?)", rows)
-        except BaseException:
-            connection.execute("ROLLBACK")
-            raise
-        connection.execute("COMMIT")
+        with _transaction(connection):
+            expected, found = rows[0][1], _length(connection, session)
+            if found != expected:
+                raise conflict(session, expected, found)
+            connection.executemany("INSERT INTO records VALUES (?, ?, ?, ?)", rows)
+            connection.execute(
+                "INSERT INTO sessions VALUES (?, ?)"
+                " ON CONFLICT (session) DO UPDATE SET length = excluded.length",
+                (session, expected + len(rows)),
+            )
 
     def _sessions(self, connection: sqlite3.Connection) -> list[str]:
-        rows = connection.execute("SELECT DISTINCT session FROM records ORDER BY session")
-        return [name for (name,) in rows]
+        rows = connection.execute("SELECT session FROM sessions ORDER BY session")
+        return [str(name) for (name,) in rows]
 
     def _forget(self, connection: sqlite3.Connection, session: str) -> None:
-        connection.execute("DELETE FROM records WHERE session = ?", (session,))
+        with _transaction(connection):
+            connection.execute("DELETE FROM records WHERE session = ?", (session,))
+            connection.execute("DELETE FROM sessions WHERE session = ?", (session,))
+        (busy, _, _) = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        if busy:
+            raise StorageError(
+                f"ledger {str(self.path)!r}: session {session!r} is deleted, but still stands in "
+                "the log beside the file, which another process reads; forget it again later"
+            )
 
 
-def _check_place(connection: sqlite3.Connection, session: str, expected: int) -> None:
-    query = "SELECT COALESCE(MAX(seq) + 1, 0) FROM records WHERE session = ?"
-    (found,) = connection.execute(query, (session,)).fetchone()
-    if found != expected:
-        raise conflict(session, expected, found)
+def _identity(path: Path) -> tuple[int, int]:
+    """Which file it is, whatever its name."""
+    found = path.stat()
+    return found.st_dev, found.st_ino
+
+
+@contextmanager
+def _transaction(connection: sqlite3.Connection, begin: str = "BEGIN IMMEDIATE") -> Iterator[None]:
+    connection.execute(begin)
+    try:
+        yield
+        connection.execute("COMMIT")
+    except BaseException:
+        if connection.in_transaction:  # a full disk has ended it already
+            connection.execute("ROLLBACK")
+        raise
+
+
+def _length(connection: sqlite3.Connection, session: str) -> int:
+    query = "SELECT length FROM sessions WHERE session = ?"
+    found: tuple[int] | None = connection.execute(query, (session,)).fetchone()
+    return 0 if found is None else found[0]
+
+
+def _sum(session: str, seq: int, text: str) -> int:
+    """What tells a record that a disk has changed, or that stands in the place of another."""
+    return zlib.crc32(f"{session} {seq} {text}".encode())
