@@ -12,7 +12,7 @@ import pytest
 ROOT = Path(__file__).parent.parent
 
 PROBE = """
-import json, sys
+import _thread, json, sys
 events = []
 WATCHED = ("socket.", "subprocess.", "os.system", "os.fork", "os.exec", "os.putenv", "os.spawn",
            "_thread.start_new_thread", "os.mkdir", "os.remove", "os.rename", "shutil.")
@@ -21,6 +21,10 @@ def watch(event, args):
         events.append(event)
     if event == "open" and isinstance(args[1], str) and set(args[1]) & set("wax+"):
         events.append(f"open {args[0]}")
+def started(*given):  # CPython tells of threads from 3.12 on
+    events.append("_thread.start_new_thread")
+    return start(*given)
+start, _thread.start_new_thread = _thread.start_new_thread, started
 sys.dont_write_bytecode = True
 sys.addaudithook(watch)
 import toolstone

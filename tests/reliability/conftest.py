@@ -23,11 +23,13 @@ def load(name, path):
 
 load("toolstone_virtual", HERE.parent / "wire" / "virtual.py")
 load("toolstone_rows", HERE / "rows.py")
+load("toolstone_test_import", HERE.parent / "test_import.py")
 load("toolstone_peer", HERE.parent / "wire" / "peer.py")
 load("toolstone_wire_data", HERE.parent / "responses" / "wire_data.py")
 load("toolstone_bedrock_stage", HERE.parent / "bedrock" / "stage.py")
 MEETING = load("toolstone_meeting", HERE / "meeting.py")
 load("toolstone_acting", HERE / "acting.py")
+load("toolstone_load", HERE / "loading.py")
 
 
 @pytest.fixture(autouse=True)
