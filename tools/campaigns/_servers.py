@@ -49,6 +49,13 @@ def servers(*, pace: float = 0.001) -> Iterator[Servers]:
 
 
 @contextmanager
+def relayed(origin: str) -> Iterator[str]:
+    """A relay in front of an origin, in a process of its own; see `_relay`."""
+    with _started([str(Path(__file__).parent / "_relay.py"), origin]) as relay:
+        yield relay
+
+
+@contextmanager
 def _started(words: list[str]) -> Iterator[str]:
     """A server that says where it is in its first line; what it says later goes to a file."""
     with tempfile.TemporaryFile() as said:
