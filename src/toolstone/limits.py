@@ -25,6 +25,7 @@ SUMMED_CHARACTERS: Final = 4_000  # of one text that is to be summed up; its mid
 OPAQUE_BYTES: Final = 4 * KIB  # what an image, file or encrypted blob counts for
 
 OUTPUT_CHARACTERS: Final = 8 * MIB  # of an answer that is read into an output type
+SIGNAL_SECONDS: Final = 0.25  # between looks of a blocking door for a signal it was not woken by
 EXIT_SECONDS: Final = 1.0  # for connections of the blocking doors to close when the process ends
 
 # One turn (`Agent(concurrency=)`).
@@ -41,6 +42,9 @@ ARGUMENTS_BYTES = MIB
 JSON_DEPTH = 128
 INTEGER_DIGITS = 400  # not below 300: the quick reader looks no closer
 CANCEL_GRACE: Final = 1.0  # how long a cancelled tool may take to stop
+LOG_REPEATS = 30  # the same message in the log, in LOG_SECONDS; then they are only counted
+LOG_SECONDS = 60.0
+LOG_KINDS: Final = 1_000  # different messages that are counted
 
 # One tool definition.
 CALL_ID_CHARACTERS: Final = 64  # an id the wire can carry (responses-api.md §4.1)
@@ -51,8 +55,8 @@ SCHEMA_BYTES = 256 * KIB
 SCHEMA_DEPTH = 32
 SCHEMA_NODES = 2_000
 PATTERN_CHARACTERS = 1_000
-PATTERN_STATES: Final = 5_000  # of a foreign pattern once {n,m} is laid out; twice that in a schema
-SCHEMA_STEPS: Final = 50_000  # of checking one value against a foreign schema
+PATTERN_STATES = 5_000  # of a foreign pattern once {n,m} is laid out; twice that in a schema
+SCHEMA_STEPS = 20_000  # of checking one value against a foreign schema
 
 # One content part (responses-api.md §14).
 TEXT_CHARACTERS: Final = 10_485_760

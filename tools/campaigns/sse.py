@@ -54,7 +54,7 @@ def run(given: argparse.Namespace) -> int:
         ("decoder and JSON", _decoder_json),
         ("decoder, JSON, assembler", _assembler),
     ):
-        rates, drifts = zip(*(_timed(make(), events) for _ in range(_RUNS)), strict=True)
+        rates, drifts = zip(*(timed(make(), events) for _ in range(_RUNS)), strict=True)
         reached[name] = (max(rates), max(drifts))
         print(f"{name:26} {max(rates):>12,.0f} events/s   memory {max(drifts):+.2f} MiB")
     print("the assembler keeps the answer's text: its memory is that text")
@@ -64,7 +64,7 @@ def run(given: argparse.Namespace) -> int:
     return 0 if fast and flat else 1
 
 
-def _timed(feed: Callable[[bytes], object], events: int) -> tuple[float, float]:
+def timed(feed: Callable[[bytes], object], events: int) -> tuple[float, float]:
     """Events per CPU second, and what memory grew by after the first tenth."""
     warm, spent, settled = events // 10, 0.0, 0.0
     for number, chunk in _chunks(events):

@@ -14,6 +14,7 @@ from toolstone.local.brain import Piece, RefusalError
 from toolstone.local.encoding import encode
 from toolstone.local.ids import new_id
 from toolstone.local.narrate import Event, Narration
+from toolstone.tools.telling import SPARING
 
 __all__ = [
     "BROKEN",
@@ -33,6 +34,7 @@ __all__ = [
 ]
 
 log = logging.getLogger("toolstone.local")
+log.addFilter(SPARING)
 
 DONE = b"data: [DONE]\n\n"
 BROKEN = RefusalError(500, "server_error", "the brain broke; see the server's log")

@@ -5,7 +5,9 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Any
 
+from toolstone.errors import StorageError, ToolstoneError
 from toolstone.events import Accepted, Record
+from toolstone.tools.telling import SPARING
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
@@ -14,9 +16,10 @@ if TYPE_CHECKING:
     from toolstone.ports import Ledger, Observer
     from toolstone.runs.state import Run
 
-__all__ = ["Journal"]
+__all__ = ["Journal", "broken_ledger"]
 
 _logger = logging.getLogger("toolstone.runs")
+_logger.addFilter(SPARING)
 
 
 class Journal:
@@ -60,7 +63,12 @@ class Journal:
             records += [Record(place, at, self._id, fact) for place, fact in more]
         if self._ledger is not None:
             self._unsure = records  # an append that is cancelled may have been kept all the same
-            await self._ledger.append(self.run.session, records)
+            try:
+                await self._ledger.append(self.run.session, records)
+            except ToolstoneError:
+                raise
+            except Exception as error:
+                raise broken_ledger(self._ledger, error) from error
             self._unsure = ()
         for record in records:
             self.run.add(record)
@@ -71,7 +79,12 @@ class Journal:
         """Fold in what the last append kept although nobody heard of it."""
         mine = list(self._unsure)
         start = len(self.run.records)
-        kept = await ledger.load(self.run.session)
+        try:
+            kept = await ledger.load(self.run.session)
+        except ToolstoneError:
+            raise
+        except Exception as error:
+            raise broken_ledger(ledger, error) from error
         if list(kept[start : start + len(mine)]) != mine:
             return  # none of it; or somebody else's, and the next append will conflict
         for record in mine:
@@ -96,3 +109,11 @@ class Journal:
                     _logger.exception("an observer raised; the run goes on")
         if self._sink is not None:
             await self._sink(events)
+
+
+def broken_ledger(ledger: Ledger, error: Exception) -> StorageError:
+    """The error for a ledger that raised something of its own kind."""
+    return StorageError(
+        f"the ledger {type(ledger).__name__!r} raised {type(error).__name__}; it is the cause of "
+        "this error. See that what it keeps records in can be reached, then resume the session"
+    )

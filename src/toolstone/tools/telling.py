@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import logging
 import os
+import time
 import traceback
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
+from toolstone import limits
 from toolstone._secrets import FORMS, holds_secret, redact, redact_json
 from toolstone.errors import ToolError
 from toolstone.events import Returned
@@ -16,12 +18,53 @@ from toolstone.tools.refusals import explain_failure
 from toolstone.tools.results import ResultProblem, render_result
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from toolstone.items import CallKey
     from toolstone.tools.results import Told
 
-__all__ = ["tell_failure", "tell_value"]
+__all__ = ["SPARING", "Sparing", "tell_failure", "tell_value"]
+
+
+class Sparing(logging.Filter):
+    """Keeps a storm of errors from filling the log: the same message so often, then a count.
+
+    The same are those that differ in references alone: of one tool and one type of exception.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        super().__init__()
+        self._clock = clock
+        self._seen: dict[tuple[object, ...], tuple[float, int]] = {}
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Whether it is written; the last one for now says so, the next says how many were not."""
+        first = record.args[:1] if isinstance(record.args, tuple) else ()
+        key = (record.msg, first, record.exc_info and record.exc_info[0])
+        now, most = self._clock(), limits.LOG_REPEATS
+        began, count = self._seen.get(key, (now, 0))
+        if now - began >= limits.LOG_SECONDS:
+            if count > most:
+                record.msg = f"{record.msg} (and {count - most} more before, not written)"
+            began, count = now, 0
+        if len(self._seen) >= limits.LOG_KINDS:
+            self._seen.clear()
+        self._seen[key] = began, count + 1
+        if count == most - 1:
+            seconds = limits.LOG_SECONDS - (now - began)
+            record.msg = f"{record.msg} (for {seconds:.0f} s more of the same are only counted)"
+        return count < most
+
+    def forget(self) -> None:
+        """Begin anew."""
+        self._seen.clear()
+
+
+SPARING: Final = Sparing()
+"""For every logger that writes what a user's code raised."""
 
 _log: Final = logging.getLogger("toolstone.tools")
+_log.addFilter(SPARING)
 
 
 def tell_value(key: CallKey, value: Any) -> Returned:

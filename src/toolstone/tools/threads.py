@@ -17,6 +17,7 @@ from contextvars import Context, copy_context
 from typing import TYPE_CHECKING, Any, Final
 
 from toolstone import limits
+from toolstone.errors import ToolError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -96,6 +97,11 @@ class _Pool:
                 except RuntimeError:  # the system gives no more threads
                     if self.threads <= self.abandoned:
                         raise  # and nobody is there who would ever take the job
+                if self.threads <= self.abandoned:
+                    raise ToolError(
+                        f"not called: all {self.threads} threads for blocking tools are held by "
+                        "calls that timed out and have not ended (limits.SYNC_THREADS)"
+                    )
             self.jobs.append(job)
 
     def _start(self) -> None:
@@ -173,6 +179,7 @@ async def run_in_thread(
         BaseException: What the function raised. Of a caller cancelled with the message `IN_TIME`
             a function that has begun is still waited for; of any other the thread is abandoned.
         RuntimeError: The system gives no thread to run it on.
+        ToolError: Every thread there may be is held by a call that nobody waits for any more.
     """
     job = _Job(function, arguments, ended)
     pool = _pool()
