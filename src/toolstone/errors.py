@@ -200,7 +200,7 @@ class ServiceError(ToolstoneError):
             self.retryable = retryable
         self.status = status
         self.code = code
-        self.request_id = request_id
+        self.request_id = request_id and redact(request_id)
         self.retry_after = retry_after
         self.body = redact_bytes(body)
         self.attempts = 1

@@ -16,6 +16,7 @@ from unittest import mock
 from urllib.parse import urlsplit
 
 from campaigns._fuzz.reader import Reader
+from toolstone._secrets import Secret
 from toolstone.errors import ServiceError, ToolstoneError
 from toolstone.items import CallKey
 from toolstone.models import check_model_string, resolve_model
@@ -278,6 +279,8 @@ def _nobody_home() -> Iterator[None]:
 # -------------------------------------------------------------------------------- what is redacted
 
 _KEY: Final = "fuzz-Key_0123456789abcdef"
+_LIVE: Final = Secret(_KEY)
+"""Struck out as long as it is held."""
 _HEADERS: Final = ("x-request-id", "location", "retry-after", "x-amzn-errortype", "content-type")
 _AROUND: Final = (
     "",
@@ -304,14 +307,13 @@ def read_error_body(data: bytes) -> None:
     )
     body, raw = _body(reader, said)
     headers = {reader.pick(_HEADERS): said for _ in range(reader.below(3))}
-    secrets = (f"Bearer {_KEY}",)
+    secrets = (f"Bearer {_LIVE}",)
     status = reader.pick((400, 401, 404, 429, 500, 302, None))
     error = failure(read_error(raw), status=status, headers=headers, body=body, secrets=secrets)
     _check_silent(error)
     try:
         parse_response(body, headers=headers, secrets=secrets)
     except ServiceError as found:
-        found.body = b""
         _check_silent(found)
 
 
