@@ -10,6 +10,7 @@ from toolstone._secrets import Secret
 from toolstone.bedrock.flight import Flight
 from toolstone.errors import ConfigError
 from toolstone.responses.failures import sanitised
+from toolstone.wire.failed import frameless
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -118,7 +119,7 @@ class Chain:
         except Exception as error:
             raise ConfigError(
                 f"the AWS credential chain failed ({type(error).__name__}): {sanitised(str(error))}"
-            ) from error
+            ) from frameless(error)  # botocore's frames hold the keys it was looking for
         self._found = found
         return keys
 

@@ -8,6 +8,7 @@ from concurrent.futures import Future
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 from toolstone import limits
+from toolstone.bedrock.hush import hushed
 from toolstone.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -60,7 +61,8 @@ class Flight(Generic[Answer]):
 
     def _run(self, future: Future[Answer]) -> None:
         try:
-            answer = self._function()
+            with hushed():
+                answer = self._function()
         except BaseException as error:  # noqa: BLE001  it is raised where it is waited for
             self._land()
             future.set_exception(error)
