@@ -27,6 +27,8 @@ Event = tuple[bytes, bytes, bytes]
 # ------------------------------------------------------------------------------ bytes to events
 
 _LINE: Final = re.compile(rb"\r\n|\r|\n")
+_HALF: Final = re.compile(rb"\xed[\xa0-\xbf]")
+"""Two bytes that no third makes whole; CPython says so of all three only, if they come apart."""
 
 
 def read_stream(data: bytes) -> None:
@@ -71,7 +73,8 @@ def _by_the_rules(stream: bytes) -> object:
     try:
         stream.decode()
     except UnicodeDecodeError as error:
-        if error.reason != "unexpected end of data":  # its last character may still come
+        rest = stream[error.start :]  # its last character may still come
+        if error.reason != "unexpected end of data" and not _HALF.fullmatch(rest):
             return error.start
     lines = _LINE.split(stream.removeprefix(b"\xef\xbb\xbf"))[:-1]
     events: list[Event] = []
