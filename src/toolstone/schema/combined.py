@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from toolstone.schema.keywords import KINDS, LAST, MAKERS
-from toolstone.schema.look import Look, Node, every
+from toolstone.schema.look import MOST_TOLD, Look, Node, every
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,7 +29,8 @@ def compile_checks(node: Node, child: Child, target: Any) -> None:
         return
     if "$ref" in says:
         node.checks.append(child(target).fits)
-    made = [one(says[keyword], says, child) for keyword, one in _ALL if keyword in says]
+    known = sorted(_ALL.keys() & says.keys(), key=_ORDER.__getitem__)
+    made = [_ALL[keyword](says[keyword], says, child) for keyword in known]
     node.checks += [check for check in made if check is not None]
 
 
@@ -44,7 +45,7 @@ def _dependent_schemas(wanted: dict[str, Any], _says: Any, child: Child) -> Chec
     def check(look: Look, value: Any, at: Path, seen: Seen) -> bool:
         if type(value) is not dict:
             return True
-        look.spend(len(nodes))
+        look.left -= len(nodes)
         given = [node for name, node in nodes.items() if name in value]
         return every(node.fits(look, value, at, seen) for node in given)
 
@@ -99,7 +100,8 @@ def _fits_and_sees(look: Look, node: Node, value: Any, seen: Seen) -> bool:
 def _explain(look: Look, value: Any, at: Path, nodes: list[Node], keyword: str) -> bool:
     """Tell why no schema fits: of the only one that is for such a value, or in general."""
     if look.told is not None:
-        near = [node for node in nodes if _is_for(node.says, value)]
+        few = nodes if len(nodes) <= MOST_TOLD else ()
+        near = [node for node in few if _is_for(node.says, value)]
         if len(near) == 1:
             near[0].fits(look, value, at, None)
         else:
@@ -136,13 +138,14 @@ def _if(wanted: Any, says: Any, child: Child) -> Check:
     return check
 
 
-_ALL: Final[tuple[tuple[str, Callable[..., Check | None]], ...]] = (
-    *MAKERS,
-    ("dependentSchemas", _dependent_schemas),
-    ("allOf", _all_of),
-    ("anyOf", _any_of),
-    ("oneOf", _one_of_schemas),
-    ("not", _not),
-    ("if", _if),
-    *LAST,
-)
+_ALL: Final[dict[str, Callable[..., Check | None]]] = {
+    **MAKERS,
+    "dependentSchemas": _dependent_schemas,
+    "allOf": _all_of,
+    "anyOf": _any_of,
+    "oneOf": _one_of_schemas,
+    "not": _not,
+    "if": _if,
+    **LAST,
+}
+_ORDER: Final = {keyword: number for number, keyword in enumerate(_ALL)}

@@ -9,7 +9,7 @@ given so many steps and no more. Read as draft 2020-12, whatever `$schema` says;
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from pydantic_core import from_json, to_json
 
@@ -40,13 +40,13 @@ class SafeSchema:
         _check_extent(schema)
         try:
             raw = to_json(schema)
-            size = len(raw)
-            self.schema: Any = from_json(raw)  # a copy: nobody changes it under us
+            if len(raw) <= limits.SCHEMA_BYTES:
+                self.schema: Any = from_json(raw)  # a copy: nobody changes it under us
         except (ValueError, RecursionError) as error:
             raise UnsafeSchema(f"its schema is not plain JSON data: {error}") from error
-        if size > limits.SCHEMA_BYTES:
+        if len(raw) > limits.SCHEMA_BYTES:
             raise UnsafeSchema(
-                f"its schema has {size} bytes, at most {limits.SCHEMA_BYTES} are read "
+                f"its schema has {len(raw)} bytes, at most {limits.SCHEMA_BYTES} are read "
                 "(limits.SCHEMA_BYTES)"
             )
         self._root = _compiled(self.schema, survey(self.schema))
@@ -102,23 +102,25 @@ class ForeignSchema:
 
 def _check_extent(schema: Any) -> None:
     """Refuse what is too large to be looked at at all, or goes round in a circle of Python's."""
-    queue: list[tuple[Any, int]] = [(schema, 0)]
-    count = 0
-    while queue:
-        node, depth = queue.pop()
-        count += len(node) if isinstance(node, dict | list | tuple) else 0
+    level = [schema] if isinstance(schema, _HOLDERS) else []
+    size = depth = 0
+    while level:
+        size += sum(map(len, level)) + len(level)
+        if 2 * size > limits.SCHEMA_BYTES or len(level) > 4 * limits.SCHEMA_NODES:
+            raise UnsafeSchema(
+                f"its schema has more than {limits.SCHEMA_BYTES} bytes (limits.SCHEMA_BYTES)"
+            )
         if depth > 4 * limits.SCHEMA_DEPTH:  # of JSON; few levels of it are one of schema
             raise UnsafeSchema(
                 f"its schema is nested deeper than {limits.SCHEMA_DEPTH} levels "
                 "(limits.SCHEMA_DEPTH)"
             )
-        if 2 * count > limits.SCHEMA_BYTES:
-            raise UnsafeSchema(
-                f"its schema has more than {limits.SCHEMA_BYTES} bytes (limits.SCHEMA_BYTES)"
-            )
-        inner = node.values() if isinstance(node, dict) else node
-        if isinstance(node, dict | list | tuple):
-            queue += [(one, depth + 1) for one in inner if isinstance(one, dict | list | tuple)]
+        inner = (one.values() if isinstance(one, dict) else one for one in level)
+        level = [one for members in inner for one in members if isinstance(one, _HOLDERS)]
+        depth += 1
+
+
+_HOLDERS: Final = (dict, list, tuple)
 
 
 def _compiled(schema: Any, found: Survey) -> Node:

@@ -24,6 +24,7 @@ __all__ = ["KINDS", "LAST", "MAKERS"]
 
 _TEXT, _NUMBERS, _ARRAY, _OBJECT = {str}, {int, float}, {list}, {dict}
 _UNCOUNTED: Final = 1 << 40
+_HOLDERS: Final = frozenset({dict, list})
 
 
 def _shown(value: Any) -> str:
@@ -86,34 +87,41 @@ def _type(wanted: Any, _says: Any, _child: Child) -> Check:
 
 
 def _spelled(look: Look, value: Any) -> str:
-    """A text that is the same for equal JSON values, and for no others."""
-    look.spend(1)
-    match value:
-        case str():
-            look.spend(len(value) // 100)
-            return json.dumps(value)
-        case list():
-            return f"[{','.join([_spelled(look, one) for one in value])}]"
-        case dict():
-            look.spend(len(value))
-            members = [f"{json.dumps(key)}:{_spelled(look, one)}" for key, one in value.items()]
-            return f"{{{','.join(sorted(members))}}}"
-        case float() if value.is_integer():
-            return str(int(value))
-        case _:
-            return json.dumps(value)
+    """A text that is the same for equal JSON values, and for no others.
+
+    Not a hash of the value: numbers can be chosen so that theirs are all one.
+    """
+    kind = type(value)
+    look.spend(2 if kind in _HOLDERS else 1)
+    if kind is str:
+        look.spend(len(value) // 1_000)
+        return _quoted(value)
+    if kind is list:
+        return f"[{','.join([_spelled(look, one) for one in value])}]"
+    if kind is dict:
+        members = [f"{_quoted(key)}:{_spelled(look, one)}" for key, one in value.items()]
+        return f"{{{','.join(sorted(members))}}}"
+    if kind is float and value.is_integer():
+        return str(int(value))
+    return "null" if value is None else repr(value)
+
+
+_quoted: Final = json.encoder.encode_basestring_ascii
 
 
 def _one_of(wanted: list[Any], reason: str) -> Check:
     free = Look(_UNCOUNTED)
     texts = frozenset(one for one in wanted if type(one) is str)
     others = frozenset(_spelled(free, one) for one in wanted if type(one) is not str)
+    longest = max(map(len, others), default=0)
 
     def check(look: Look, value: Any, at: Path, _seen: Seen) -> bool:
         if type(value) is str:
             good = value in texts
+        elif not others or (type(value) in _HOLDERS and 2 * len(value) > longest):
+            good = False  # a member takes two characters at least
         else:
-            good = bool(others) and _spelled(look, value) in others
+            good = _spelled(look, value) in others
         if not good:
             look.tell(at, reason)
         return good
@@ -190,7 +198,7 @@ def _items(wanted: Any, says: Any, child: Child) -> Check:
         if type(value) is not list:
             return True
         if seen is not None:
-            look.spend(len(value))
+            look.left -= len(value)
             seen.update(range(first, len(value)))
         return all_fit(look, ((n, value[n], node) for n in range(first, len(value))), at)
 
@@ -203,7 +211,7 @@ def _unevaluated_items(wanted: Any, _says: Any, child: Child) -> Check:
     def check(look: Look, value: Any, at: Path, seen: Seen) -> bool:
         if type(value) is not list or seen is None:
             return True
-        look.spend(len(value))
+        look.left -= len(value)
         rest = [n for n in range(len(value)) if n not in seen]
         seen.update(rest)
         return all_fit(look, ((n, value[n], node) for n in rest), at)
@@ -239,7 +247,7 @@ def _properties(wanted: dict[str, Any], _says: Any, child: Child) -> Check:
     def check(look: Look, value: Any, at: Path, seen: Seen) -> bool:
         if type(value) is not dict:
             return True
-        look.spend(len(value))
+        look.left -= len(value) // 8
         known = [name for name in value if name in nodes]
         if seen is not None:
             seen.update(known)
@@ -269,7 +277,7 @@ def _additional_properties(wanted: Any, says: Any, child: Child) -> Check:
     def check(look: Look, value: Any, at: Path, seen: Seen) -> bool:
         if type(value) is not dict:
             return True
-        look.spend(len(value))
+        look.left -= len(value) // 8
         rest = [n for n in value if n not in named and not any(f(look, n) for f in finders)]
         if seen is not None:
             seen.update(rest)
@@ -284,7 +292,7 @@ def _unevaluated_properties(wanted: Any, _says: Any, child: Child) -> Check:
     def check(look: Look, value: Any, at: Path, seen: Seen) -> bool:
         if type(value) is not dict or seen is None:
             return True
-        look.spend(len(value))
+        look.left -= len(value)
         rest = [name for name in value if name not in seen]
         seen.update(rest)
         return all_fit(look, ((name, value[name], node) for name in rest), at)
@@ -318,7 +326,7 @@ def _dependent_required(wanted: dict[str, list[str]], _says: Any, _child: Child)
     def check(look: Look, value: Any, at: Path, _seen: Seen) -> bool:
         if type(value) is not dict:
             return True
-        look.spend(len(wanted))
+        look.left -= len(wanted)
         given = [name for name in wanted if name in value]
         told = [(wanted[name], f" beside {clean_name(name)}") for name in given]
         return every(_has_all(look, value, at, names, beside) for names, beside in told)
@@ -327,7 +335,7 @@ def _dependent_required(wanted: dict[str, list[str]], _says: Any, _child: Child)
 
 
 def _has_all(look: Look, value: Any, at: Path, names: list[str], beside: str) -> bool:
-    look.spend(len(names))
+    look.left -= len(names) // 8
     missing = [name for name in names if name not in value]
     if not missing:
         return True
@@ -336,35 +344,35 @@ def _has_all(look: Look, value: Any, at: Path, names: list[str], beside: str) ->
     return False
 
 
-MAKERS: Final[tuple[tuple[str, Callable[..., Check | None]], ...]] = (
-    ("type", _type),
-    ("enum", _enum),
-    ("const", _const),
-    ("minimum", _about("minimum", _NUMBERS, lambda value, least: value >= least)),
-    ("maximum", _about("maximum", _NUMBERS, lambda value, most: value <= most)),
-    ("exclusiveMinimum", _about("exclusiveMinimum", _NUMBERS, lambda value, low: value > low)),
-    ("exclusiveMaximum", _about("exclusiveMaximum", _NUMBERS, lambda value, high: value < high)),
-    ("multipleOf", _about("multipleOf", _NUMBERS, _is_multiple)),
-    ("minLength", _about("minLength", _TEXT, lambda value, least: len(value) >= least)),
-    ("maxLength", _about("maxLength", _TEXT, lambda value, most: len(value) <= most)),
-    ("pattern", _pattern),
-    ("minItems", _about("minItems", _ARRAY, lambda value, least: len(value) >= least)),
-    ("maxItems", _about("maxItems", _ARRAY, lambda value, most: len(value) <= most)),
-    ("uniqueItems", _unique),
-    ("prefixItems", _prefix_items),
-    ("items", _items),
-    ("contains", _contains),
-    ("required", _required),
-    ("minProperties", _about("minProperties", _OBJECT, lambda value, least: len(value) >= least)),
-    ("maxProperties", _about("maxProperties", _OBJECT, lambda value, most: len(value) <= most)),
-    ("properties", _properties),
-    ("patternProperties", _pattern_properties),
-    ("additionalProperties", _additional_properties),
-    ("propertyNames", _property_names),
-    ("dependentRequired", _dependent_required),
-)
-LAST: Final[tuple[tuple[str, Callable[..., Check]], ...]] = (
-    ("unevaluatedItems", _unevaluated_items),
-    ("unevaluatedProperties", _unevaluated_properties),
-)
+MAKERS: Final[dict[str, Callable[..., Check | None]]] = {
+    "type": _type,
+    "enum": _enum,
+    "const": _const,
+    "minimum": _about("minimum", _NUMBERS, lambda value, least: value >= least),
+    "maximum": _about("maximum", _NUMBERS, lambda value, most: value <= most),
+    "exclusiveMinimum": _about("exclusiveMinimum", _NUMBERS, lambda value, low: value > low),
+    "exclusiveMaximum": _about("exclusiveMaximum", _NUMBERS, lambda value, high: value < high),
+    "multipleOf": _about("multipleOf", _NUMBERS, _is_multiple),
+    "minLength": _about("minLength", _TEXT, lambda value, least: len(value) >= least),
+    "maxLength": _about("maxLength", _TEXT, lambda value, most: len(value) <= most),
+    "pattern": _pattern,
+    "minItems": _about("minItems", _ARRAY, lambda value, least: len(value) >= least),
+    "maxItems": _about("maxItems", _ARRAY, lambda value, most: len(value) <= most),
+    "uniqueItems": _unique,
+    "prefixItems": _prefix_items,
+    "items": _items,
+    "contains": _contains,
+    "required": _required,
+    "minProperties": _about("minProperties", _OBJECT, lambda value, least: len(value) >= least),
+    "maxProperties": _about("maxProperties", _OBJECT, lambda value, most: len(value) <= most),
+    "properties": _properties,
+    "patternProperties": _pattern_properties,
+    "additionalProperties": _additional_properties,
+    "propertyNames": _property_names,
+    "dependentRequired": _dependent_required,
+}
+LAST: Final[dict[str, Callable[..., Check]]] = {
+    "unevaluatedItems": _unevaluated_items,
+    "unevaluatedProperties": _unevaluated_properties,
+}
 """These ask what all the others have seen."""

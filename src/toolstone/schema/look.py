@@ -81,6 +81,8 @@ class Look:
 
     def quietly(self, node: Node, value: Any, seen: Seen) -> bool:
         """Whether a value fits a node; why not is not told."""
+        if self.told is None:
+            return node.fits(self, value, None, seen)
         told, self.told = self.told, None
         try:
             return node.fits(self, value, None, seen)
@@ -104,7 +106,9 @@ class Node:
 
     def fits(self, look: Look, value: Any, at: Path, seen: Seen) -> bool:
         """Whether a value fits; problems are told where they are asked for."""
-        look.spend(1)
+        look.left -= 1
+        if look.left < 0:
+            raise TooManyStepsError
         if self.own_seen:
             outer, seen = seen, set()
         good = True

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import re
+from itertools import accumulate
 from json.scanner import make_scanner
 from typing import TYPE_CHECKING, Any, Final, NoReturn, cast
 
@@ -43,7 +44,11 @@ _scan: Final[Callable[[str, int], tuple[Any, int]]] = make_scanner(
     cast("Any", json.JSONDecoder(object_pairs_hook=_no_duplicates, parse_constant=_no_constant))
 )
 _search_big: Final = re.compile(r"\d{300}|[eE]\+?\d\d\d").search
-_WHITE: Final = " \t\n\r"
+_search_digits: Final = re.compile("[0-9]{3}").search  # quick, for texts that have no such thing
+
+
+def _nothing(_text: str) -> None:
+    pass
 
 
 def check_object(text: str, most: int | None = None) -> bytes:
@@ -60,7 +65,8 @@ def check_object(text: str, most: int | None = None) -> bytes:
         short = not text[limits.JSON_DEPTH :]  # too short to be too long or too deep
         if short or (len(raw) <= most and _deepest(text) <= limits.JSON_DEPTH):
             found, end = _scan(text, 0)
-            if type(found) is dict and not text[end:] and _search_big(text) is None:
+            search = _search_big if short or _search_digits(text) else _nothing
+            if type(found) is dict and not text[end:] and search(text) is None:
                 return raw
     except (_Odd, StopIteration, ValueError, RecursionError):
         pass
@@ -68,20 +74,16 @@ def check_object(text: str, most: int | None = None) -> bytes:
 
 
 _without_strings: Final = re.compile(r'"(?:[^"\\]|\\.)*(?:"|\Z)', re.DOTALL).sub
-_brackets: Final = re.compile(r"[\[\]{}]").finditer
+_NO_BRACKETS: Final = bytes(set(range(256)) - set(b"[]{}"))
+_STEPS: Final = {ord("["): 1, ord("{"): 1, ord("]"): -1, ord("}"): -1}
 
 
 def _deepest(text: str) -> int:
-    """How deep a text nests, if it is JSON; of what is too deep no more than that is counted."""
+    """How deep a text nests, if it is JSON; nought if it cannot be too deep."""
     if text.count("[") + text.count("{") <= limits.JSON_DEPTH:
         return 0
-    deepest = depth = 0
-    for found in _brackets(_without_strings("", text)):
-        depth += 1 if found[0] in "[{" else -1
-        deepest = max(deepest, depth)
-        if deepest > limits.JSON_DEPTH:
-            break
-    return deepest
+    brackets = _without_strings("", text).encode().translate(None, _NO_BRACKETS)
+    return max(accumulate(map(_STEPS.__getitem__, brackets)), default=0)
 
 
 def _is_plain(text: str) -> bool:

@@ -55,21 +55,20 @@ def survey(schema: Any) -> Survey:
         found.count += 1
         if isinstance(node, bool):
             continue
+        _check_breadth(node, found.count + len(queue))
         _check_node(node, path, root=node is schema)
         found.nodes.append(node)
         found.paths[id(node)] = path
-        states |= _check_patterns(node, path)
-        _note_anchors(node, found)
+        if not node.keys().isdisjoint(("pattern", "patternProperties")):
+            states |= _check_patterns(node, path)
+        if not node.keys().isdisjoint(("$anchor", "$dynamicAnchor")):
+            _note_anchors(node, found)
         if depth > limits.SCHEMA_DEPTH:
             raise UnsafeSchema(
                 f"its schema is nested deeper than {limits.SCHEMA_DEPTH} levels "
                 "(limits.SCHEMA_DEPTH)"
             )
         queue += [(*one, depth + 1) for one in _inside(node, path, pointer)]
-        if found.count + len(queue) > limits.SCHEMA_NODES:
-            raise UnsafeSchema(
-                f"its schema has more than {limits.SCHEMA_NODES} nodes (limits.SCHEMA_NODES)"
-            )
     if (together := sum(states.values())) > 2 * limits.PATTERN_STATES:
         raise UnsafeSchema(
             f"its patterns have {together} states, at most {2 * limits.PATTERN_STATES} are "
@@ -78,9 +77,21 @@ def survey(schema: Any) -> Survey:
     for node in found.nodes:
         if "$ref" in node:
             found.targets[id(node)] = _target(node, found)
-    _check_circles(found)
-    _check_size(schema, found)
+    if found.targets:  # without references a schema is as deep and as large as it is written
+        _check_circles(found)
+        _check_size(schema, found)
     return found
+
+
+def _check_breadth(node: dict[str, Any], others: int) -> None:
+    inner = 0
+    for keyword in _MANY.intersection(node):
+        value = node[keyword]
+        inner += len(value) if isinstance(value, dict | list) else 0
+    if inner + others > limits.SCHEMA_NODES:
+        raise UnsafeSchema(
+            f"its schema has more than {limits.SCHEMA_NODES} nodes (limits.SCHEMA_NODES)"
+        )
 
 
 def _note_anchors(node: dict[str, Any], found: Survey) -> None:
@@ -121,7 +132,7 @@ def _is_text(value: Any) -> bool:
 
 
 def _is_names(value: Any) -> bool:
-    texts = isinstance(value, list) and all(map(_is_text, value))
+    texts = isinstance(value, list) and {type(one) for one in value} <= {str}
     return texts and len(set(value)) == len(value)
 
 
@@ -162,6 +173,8 @@ _LISTED: Final = ("allOf", "anyOf", "oneOf", "prefixItems")
 _UNDER_NAMES: Final = (
     *("properties", "patternProperties", "dependentSchemas", "$defs", "definitions"),
 )
+
+_MANY: Final = frozenset({*_LISTED, *_UNDER_NAMES})
 
 _MAY_HOLD: Final[Mapping[str, tuple[str, Callable[[Any], bool]]]] = {
     **dict.fromkeys(_ONE, _SCHEMA),
@@ -261,12 +274,21 @@ def _target(node: dict[str, Any], found: Survey) -> Any:
 
 def _applied(node: dict[str, Any], found: Survey) -> Iterator[dict[str, Any]]:
     """The schemas applied to the very value that a node is applied to."""
-    told: list[Any] = [found.targets.get(id(node))]
-    for keyword in ("allOf", "anyOf", "oneOf"):
-        told += node.get(keyword, ())
-    told += [node.get(keyword) for keyword in ("not", "if", "then", "else")]
-    told += node.get("dependentSchemas", {}).values()
+    told: list[Any] = [found.targets[id(node)]] if "$ref" in node else []
+    for keyword in _SAME_PLACE.intersection(node):
+        inner = node[keyword]
+        if isinstance(inner, list):
+            told += inner
+        elif keyword == "dependentSchemas":
+            told += inner.values()
+        else:
+            told.append(inner)
     return (one for one in told if isinstance(one, dict))
+
+
+_SAME_PLACE: Final = frozenset(
+    {"allOf", "anyOf", "oneOf", "not", "if", "then", "else", "dependentSchemas"}
+)
 
 
 def _check_circles(found: Survey) -> None:

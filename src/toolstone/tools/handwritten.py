@@ -9,7 +9,7 @@ from toolstone.errors import DefinitionError
 from toolstone.ports import ToolSpec
 from toolstone.schema.foreign import ForeignSchema
 from toolstone.schema.lint import strict_problems
-from toolstone.tools.tool import Tool, check_description, check_name, check_sendable
+from toolstone.tools.tool import Tool, check_description, check_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -34,7 +34,6 @@ def handwritten(
     """See `Tool.from_schema`."""
     who = f"tool {check_name(name)!r}"
     check_description(name, description)
-    check_sendable(name, parameters)
     compiled = ForeignSchema(who, parameters)
     chosen, reasons = _decide(who, compiled.schema, strict)
     wants_context = invoke is not None and _wants_context(invoke)
