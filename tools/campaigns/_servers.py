@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _SECONDS: Final = 30.0
+_TOOLS: Final = Path(__file__).parent.parent
 _LABELS: Final = count(1)
 
 
@@ -42,16 +43,15 @@ def servers(*, pace: float = 0.001) -> Iterator[Servers]:
     Args:
         pace: How many real seconds a second of a fault's scenario lasts.
     """
-    here = Path(__file__).parent
     faults = ["-m", "toolstone.testing.faults", "--json", "--pace", str(pace)]
-    with _started([str(here / "_endpoint.py")]) as local, _started(faults) as peer:
+    with _started(["-m", "campaigns._endpoint"]) as local, _started(faults) as peer:
         yield Servers(local, peer)
 
 
 @contextmanager
 def relayed(origin: str) -> Iterator[str]:
     """A relay in front of an origin, in a process of its own; see `_relay`."""
-    with _started([str(Path(__file__).parent / "_relay.py"), origin]) as relay:
+    with _started(["-m", "campaigns._relay", origin]) as relay:
         yield relay
 
 
@@ -60,7 +60,11 @@ def _started(words: list[str]) -> Iterator[str]:
     """A server that says where it is in its first line; what it says later goes to a file."""
     with tempfile.TemporaryFile() as said:
         process = subprocess.Popen(
-            [sys.executable, *words], stdin=subprocess.PIPE, stdout=said, start_new_session=True
+            [sys.executable, *words],
+            stdin=subprocess.PIPE,
+            stdout=said,
+            start_new_session=True,
+            cwd=_TOOLS,  # where `-m` looks first
         )
         try:
             yield _first_line(process, said)["base_url"]

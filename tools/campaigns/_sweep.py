@@ -142,17 +142,18 @@ class Watched(Coroutine[Any, Any, Any]):
 
 
 def _where(work: Any) -> str:
-    """The coroutine, and the innermost line of ours, or else of all, in which it waits."""
-    name, lines = getattr(work, "__qualname__", type(work).__name__), []
+    """The coroutine, and the innermost line of ours, or else of all, that can be seen."""
+    name, ours, lines = getattr(work, "__qualname__", type(work).__name__), [], []
     while work is not None:
         frame = getattr(work, "cr_frame", None) or getattr(work, "ag_frame", None)
         if frame is not None:
             path = frame.f_code.co_filename
-            ours = path.rpartition("/src/")[2] if "/src/toolstone/" in path else ""
-            lines.append((ours, f"{path.rpartition('/')[2]}:{frame.f_lineno}"))
+            lines.append(f"{path.rpartition('/')[2]}:{frame.f_lineno}")
+            if "/toolstone/" in path:
+                ours.append(f"{path.rpartition('/toolstone/')[2]}:{frame.f_lineno}")
         work = getattr(work, "cr_await", None) or getattr(work, "ag_await", None)
-    mine = [f"{path}:{line.rpartition(':')[2]}" for path, line in lines if path]
-    return f"{name} at {(mine or [line for _, line in lines] or ['its beginning'])[-1]}"
+    at = [*(lines or ["its beginning"]), *ours][-1]
+    return f"{name} at {at}"
 
 
 class Noise:

@@ -8,6 +8,7 @@ import platform
 import random
 import tempfile
 import time
+import traceback
 from collections import Counter
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -201,12 +202,22 @@ def _unlike(script: Script, one: Sweep, ended: Any) -> list[str]:
     if isinstance(ended, asyncio.CancelledError):
         return [] if one.where else ["cancelled by nobody"]
     if isinstance(ended, BaseException) and not isinstance(ended, ToolstoneError):
-        return [f"raw {ended!r}"]
+        return [] if one.on_main and _is_of_reader(ended) else [f"raw {ended!r}"]
     if not one.where:
         return [] if _name(ended) == expected else [f"came to {ended!r}"]
     if one.main_cancelled and not isinstance(ended, BaseException):
         return [f"a cancellation was swallowed: it came to {ended!r}"]
     return []
+
+
+def _is_of_reader(error: BaseException) -> bool:
+    """Whether it was planted where the reader of a stream waits for our own queue.
+
+    Such a wait cannot fail: the error stands for one of the caller's, and comes out as it is. What
+    counts is that the run is stopped.
+    """
+    files = [frame.filename for frame in traceback.extract_tb(error.__traceback__)]
+    return any(name.endswith("/runs/stream.py") for name in files)
 
 
 def _name(ended: Any) -> Any:
