@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from toolstone.bedrock.doctor import Finding
-    from toolstone.events import Began
+    from toolstone.events import Began, Noted
     from toolstone.ports import Ledger, Observer
     from toolstone.runs.plan import Plan
     from toolstone.runs.views import View
@@ -252,10 +252,11 @@ class Agent(Turns[Output]):
         Nothing new is said to the model. Calls of `repeatable` tools that had not returned are
         made again; any other comes back in `waiting` with state `unknown`: `settle` it. What was
         spent stays spent; give a larger budget if it was used up. A session that is complete gives
-        its result again, without a request.
+        its result again, without a request. That this is not the agent which began it is `Noted`;
+        with `changed="refuse"` it is an error.
 
         Raises:
-            InputError: There is no such session.
+            InputError: There is no such session; or another agent began it, and that is refused.
             RunError: The run did not complete this time either.
             ConflictError: Somebody else is running this session.
         """
@@ -353,12 +354,12 @@ class Agent(Turns[Output]):
                 return again
             died = run.finished is None and not run.open  # then it goes on as if nothing happened
             first = () if died else (self._shop.began(plan, (), resumed=True),)
-            return await self._conduct(plan, rig, ledger, *first)
+            return await self._conduct(plan, rig, ledger, *self._changes(plan, run), *first)
         finally:
             self._sessions.let_go(held)
 
     async def _conduct(
-        self, plan: Plan[Output], rig: Rig, ledger: Ledger | None, *first: Began
+        self, plan: Plan[Output], rig: Rig, ledger: Ledger | None, *first: Began | Noted
     ) -> Result[Output]:
         """Conduct a run; keep it in memory if it did not complete and is kept nowhere else."""
         run = rig.journal.run

@@ -7,14 +7,14 @@ import time
 import uuid
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Final, TypedDict
+from typing import TYPE_CHECKING, Any, Final, Literal, TypedDict
 
 from toolstone import limits
-from toolstone.errors import ConflictError, InputError
+from toolstone.errors import ConflictError, InputError, ToolstoneError
 from toolstone.items import CallKey, Given, Item, Message, Reasoning
 from toolstone.ledgers.memory import MemoryLedger
 from toolstone.outcomes import answers, asks, needs_answer
-from toolstone.runs.journal import Journal
+from toolstone.runs.journal import Journal, broken_ledger
 from toolstone.runs.loop import spending
 from toolstone.runs.result import ToolCall, waits_for
 from toolstone.runs.state import Run
@@ -70,6 +70,7 @@ class ResumeOptions(TypedDict, total=False):
     settings: Settings | None
     tools: Tools | None
     cancel: CancelToken | None
+    changed: Literal["note", "refuse"]
 
 
 class RunOptions(ResumeOptions, total=False):
@@ -83,6 +84,8 @@ class RunOptions(ResumeOptions, total=False):
         settings: On top of the agent's.
         tools: Instead of the agent's.
         cancel: Stops the run from elsewhere, any thread: it raises `RunCancelled`.
+        changed: What becomes of a `resume` or `advance` by another agent than began the run, such
+            as one whose tools have other code: `note` it and go on, or `refuse`.
     """
 
     session: str | None
@@ -99,6 +102,7 @@ class Wish:
     tools: Tools | None = None
     cancel: CancelToken | None = None
     parent: Purse | None = None
+    changed: Literal["note", "refuse"] = "note"
 
 
 class Sessions:
@@ -174,7 +178,12 @@ class Sessions:
                 self.take(run.session)
             return run, self.ledger
         ledger = self._memory if self.ledger is None else self.ledger
-        records = await ledger.load(session)
+        try:
+            records = await ledger.load(session)
+        except ToolstoneError:
+            raise
+        except Exception as error:
+            raise broken_ledger(ledger, error) from error
         if not records:
             return Run(session), ledger
         from toolstone.runs.soundness import fold_stored  # noqa: PLC0415  for who has a session

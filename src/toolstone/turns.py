@@ -6,6 +6,8 @@ import uuid
 from typing import TYPE_CHECKING, Generic, TypeVar, Unpack
 
 from toolstone._portal import block
+from toolstone.errors import InputError
+from toolstone.events import Noted
 from toolstone.items import input_items
 from toolstone.rulings import Rulings
 from toolstone.runs.conduct import conduct
@@ -16,6 +18,7 @@ from toolstone.sessions import ResumeOptions, Wish, check_input
 if TYPE_CHECKING:
     from toolstone.ports import Ledger
     from toolstone.runs.plan import Plan
+    from toolstone.runs.state import Run
     from toolstone.runs.stream import RunStream
     from toolstone.sessions import Input
     from toolstone.workshop import Workshop
@@ -101,4 +104,17 @@ class Turns(Rulings, Generic[Output]):
         plan = await self._shop.plan(wish, run.id, stream=stream is not None)
         rig = self._shop.rig(plan, run, run.id, ledger, wish, stream)
         rig.purse.spend(run.used, run.requests + run.delegated)
+        if wish.changed == "refuse" and self._changes(plan, run):
+            raise InputError(
+                f"session {run.session!r} was begun by another agent: its model, instructions, "
+                "tools (their code too) or output type were changed meanwhile. Go on with the one "
+                "that began it, or with changed='note'"
+            )
         return plan, rig, ledger
+
+    def _changes(self, plan: Plan[Output], run: Run) -> tuple[Noted, ...]:
+        """What there is to say if this is not the agent that the run was begun by."""
+        if run.began is None or run.began.agent == self._shop.began(plan, ()).agent:
+            return ()
+        text = "gone on with by another agent: model, instructions, tools or output type changed"
+        return (Noted("changed", text),)

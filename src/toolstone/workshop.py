@@ -182,9 +182,10 @@ class Workshop(Generic[Output]):
 
     def began(self, plan: Plan[Output], items: tuple[Item, ...], *, resumed: bool = False) -> Began:
         """The first fact of a run."""
-        specs = plan.offer().specs
+        offer = plan.offer()
         self._described = self._described or repr(self.output)
-        told = fingerprint(self.model_name, plan.instructions, specs, self._described)
+        name = self.model_name
+        told = fingerprint(name, plan.instructions, offer.specs, offer.code, self._described)
         return Began(items, told, plan.budget.as_data(), resumed)
 
     def _settled(self, settings: Settings, toolbox: Toolbox, final: bool) -> Settings:
@@ -244,7 +245,7 @@ class Workshop(Generic[Output]):
                 for t in tools
                 if t.kind != "server" and (allowed is None or t.name in allowed)
             }
-            found = Offer(callable_, specs, tools)
+            found = Offer(callable_, specs, tools, tuple([tool.code for tool in tools]))
             self._offers[key] = found
         return found
 

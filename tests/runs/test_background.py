@@ -398,4 +398,5 @@ def test_a_process_killed_while_it_waits_is_resumed_by_another_and_nothing_is_pa
 
     assert result.output == "done"
     assert len(worker.turns) == 1
-    assert names(result.records) == ["began", "asked", "accepted", "answered", "finished"]
+    told = [name for name in names(result.records) if name != "noted"]  # another model object
+    assert told == ["began", "asked", "accepted", "answered", "finished"]

@@ -34,6 +34,8 @@ class Offer:
     specs: tuple[ToolSpec, ...]
     kept: tuple[Tool, ...] = ()
     """The very objects, so that their identity stays theirs while the offer is cached."""
+    code: tuple[str, ...] = ()
+    """A hash of the code behind each."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,10 +95,14 @@ class Plan(Generic[Output]):
 
 @lru_cache(maxsize=64)
 def fingerprint(
-    name: str, instructions: str | None, specs: tuple[ToolSpec, ...], output: str
+    name: str,
+    instructions: str | None,
+    specs: tuple[ToolSpec, ...],
+    code: tuple[str, ...],
+    output: str,
 ) -> str:
-    """A short hash of what the model is told about itself: a changed agent is noticed on resume."""
-    told = [name, instructions, output, [_described(spec) for spec in specs]]
+    """A short hash of an agent, the code of its tools included: a change is noticed on resume."""
+    told = [name, instructions, output, [_described(spec) for spec in specs], code]
     return sha256(to_json(told)).hexdigest()[:16]
 
 

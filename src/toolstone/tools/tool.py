@@ -17,6 +17,7 @@ from toolstone.ports import ToolSpec
 from toolstone.schema.arguments import Arguments, ArgumentsProblem, describe_arguments
 from toolstone.schema.docstring import read_docstring
 from toolstone.schema.signature import REQUIRED, Signature, name_of, read_signature
+from toolstone.tools.code import code_of
 from toolstone.tools.policy import DEFAULT, Policy, policy_of
 from toolstone.tools.threads import run_in_thread
 
@@ -125,6 +126,11 @@ class Tool:
     def retries(self) -> int:
         """How often a failed call is made again, without the model."""
         return self.policy.retries
+
+    @property
+    def code(self) -> str:
+        """A hash of the function's code; empty of a tool that is none."""
+        return code_of(self._run)
 
     @property
     def limit(self) -> Limit | None:
