@@ -90,7 +90,9 @@ def block(work: Callable[..., Coroutine[Any, Any, T]], /, *args: Any, **named: A
     waiter: _Waiter[T] = _Waiter(work(*args, **named))
     portal.loop.call_soon_threadsafe(waiter.start, contextvars.copy_context())
     try:
-        waiter.done.wait()
+        # The system wakes one thread for a signal, and Python runs its handler in the main one.
+        while not waiter.done.wait(limits.SIGNAL_SECONDS):
+            pass
     except BaseException:
         portal.loop.call_soon_threadsafe(waiter.cancel)
         waiter.done.wait()

@@ -4,8 +4,10 @@ import importlib.util
 import os
 import sys
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
+import toolstone_reach
 
 from toolstone.testing.faults import faults
 from toolstone.wire import AiohttpTransport, HttpxTransport
@@ -73,4 +75,7 @@ def meet(peer, transport):
         return MEETING.Meeting(peer, peer.base_url(scenario, times=times), transport, **options)
 
     made.peer, made.transport = peer, transport
-    return made
+    yield made
+    ours = {urlsplit(peer.base_url(name)).port for name in ("H01", "H02")}
+    assert {place[1] for place in toolstone_reach.heard()} <= ours, "it spoke to somebody else"
+    assert peer.strayed == 0

@@ -97,6 +97,7 @@ class _Batch:
         self.batch = batch
         self.begun = 0
         self.more = True
+        self.filling = False
         self.free = max(1, concurrency)
         self.fatal = fatal
         self.sleep = sleep
@@ -170,23 +171,28 @@ class _Batch:
     # ------------------------------------------------------------------- beginning and waiting
 
     def _fill(self) -> None:
-        """Begin calls while there is room."""
+        """Begin calls while there is room. A task may run at once, and even come home."""
+        if self.filling:
+            return
+        self.filling = True
         now = self.loop.time()
-        begin = self.batch[self.begun : self.begun + self.free]
-        begun = len(begin)
-        self.begun += begun  # before they begin: a task may run at once, and come home
-        self.more = self.begun < len(self.batch)
-        self.free -= begun
-        self.running += begun
-        for pending in begin:
-            call = _Call(pending)
-            self.calls.append(call)
-            tool = pending.tool
-            if tool.timeout is not None and tool.gate is None:
-                call.deadline = now + tool.timeout
-                if self.timer is not None and call.deadline < self.timer.when():
-                    self._set_timer(call.deadline)
-            call.task = self.new_task(self._one(call), name=tool.spec.name)
+        while self.more and self.free > 0:
+            begin = self.batch[self.begun : self.begun + self.free]
+            begun = len(begin)
+            self.begun += begun
+            self.more = self.begun < len(self.batch)
+            self.free -= begun
+            self.running += begun
+            for pending in begin:
+                call = _Call(pending)
+                self.calls.append(call)
+                tool = pending.tool
+                if tool.timeout is not None and tool.gate is None:
+                    call.deadline = now + tool.timeout
+                    if self.timer is not None and call.deadline < self.timer.when():
+                        self._set_timer(call.deadline)
+                call.task = self.new_task(self._one(call), name=tool.spec.name)
+        self.filling = False
 
     async def _news(self) -> None:
         """Wait until something comes in."""
