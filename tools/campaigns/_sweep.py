@@ -179,8 +179,12 @@ class _Handler(logging.Handler):
 
 
 @contextmanager
-def listening() -> Iterator[Noise]:
-    """Hear everything that would stand on stderr, and at the end what unreachable objects say."""
+def listening(*, collect: bool = True) -> Iterator[Noise]:
+    """Hear everything that would stand on stderr, and at the end what unreachable objects say.
+
+    Args:
+        collect: Whether cycles of such objects are looked for: that takes a while.
+    """
     noise, root, stderr = Noise(), logging.getLogger(), sys.stderr
     handler, hook, said = _Handler(noise), sys.unraisablehook, io.StringIO()
     root.addHandler(handler)
@@ -190,7 +194,8 @@ def listening() -> Iterator[Noise]:
         with warnings.catch_warnings(record=True) as warned:
             warnings.simplefilter("always")
             yield noise
-            gc.collect()
+            if collect:
+                gc.collect()
     finally:
         sys.stderr, sys.unraisablehook = stderr, hook
         root.removeHandler(handler)

@@ -217,7 +217,7 @@ def _is_of_reader(error: BaseException) -> bool:
     counts is that the run is stopped.
     """
     files = [frame.filename for frame in traceback.extract_tb(error.__traceback__)]
-    return any(name.endswith("/runs/stream.py") for name in files)
+    return any(name.endswith(("/runs/stream.py", "/responses/raw.py")) for name in files)
 
 
 def _name(ended: Any) -> Any:
