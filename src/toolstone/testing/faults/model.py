@@ -293,7 +293,7 @@ def _formed(name: str, says: str, make: Callable[[Any], str], *, stubborn: bool 
 
     @scenario(name, says)
     def _(asked: Asked) -> list[Step]:
-        value = fill(asked.schema)
+        value = fill(asked.schema) or {}
         again = asked.count > 1 and not stubborn
         return _said(asked, message(json.dumps(value) if again else make(value)))
 
