@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 ROOT: Final = Path(__file__).parent.parent.parent
 DATA: Final = ROOT / "tests" / "data" / "reliability" / "bombs.toml"
 SECONDS, MEBIBYTES = 0.050, 20
-_TRIES: Final = 3
+TRIES = 3
 """The cheapest counts: what others do on the machine is not the bomb's cost."""
 
 
@@ -70,7 +70,7 @@ def set_off(bomb: dict[str, Any]) -> Cost:
         schema = grown(json.loads(bomb["root"]))
     text = json.dumps({"a": grown(json.loads(bomb["value"]))}) if "value" in bomb else None
     before, seconds, said = _peak(), [], ""
-    for _ in range(_TRIES):
+    for _ in range(TRIES):
         started = time.process_time()
         said = _outcome(schema, text)
         seconds.append(time.process_time() - started)
