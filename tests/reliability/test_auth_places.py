@@ -321,3 +321,16 @@ def test_a_program_that_reads_the_projects_files_is_found(tmp_path):
     """The alarm's own test: the same, by a program that loads `.env` first."""
     with pytest.raises(AssertionError):
         run_in_a_hostile_project(tmp_path, before=READS)
+
+
+def test_a12_the_module_that_is_named_is_the_projects_and_its_neighbours_replace_nothing(tmp_path):
+    """`tabnanny` and `colorsys` are of the standard library; one of them is named."""
+    (tmp_path / "tabnanny.py").write_text(
+        "import colorsys, neighbour\nfrom toolstone import tool\n\n\n"
+        "@tool\ndef look() -> str:\n    'Look.'\n    return 'x'\n"
+    )
+    (tmp_path / "neighbour.py").write_text("")
+    (tmp_path / "colorsys.py").write_text("raise SystemExit('taken for the installed one')\n")
+    command = [sys.executable, "-P", "-m", "toolstone", "tools", "tabnanny"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60)
+    assert (done.returncode, "taken" in done.stderr) == (0, False), done.stderr
