@@ -23,6 +23,8 @@ __all__ = [
 REDACTED: Final = "[redacted]"
 _SHORTEST: Final = 8
 """Shorter ones are no secrets: they would be found in any text."""
+_ENOUGH: Final = 24
+"""So many characters tell a secret that is twice as long."""
 
 FORMS: Final[list[str]] = []
 """Every live secret in every way it may be written, longest first; changed in place."""
@@ -82,32 +84,44 @@ class Variables(Mapping[str, str]):
 
 
 def holds_secret(text: str) -> bool:
-    """Whether a live secret stands in it, however written."""
-    return any(form in text for form in tuple(FORMS))
+    """Whether a live secret stands in it, however written; or the beginning of a long one."""
+    return any(_beginning(form) in text for form in tuple(FORMS))
 
 
 def redact(text: str) -> str:
     """The text without live secrets: plain, in base64, URL-encoded, in hexadecimal, in JSON.
 
-    One that the end of the text cuts off is none the less one.
+    One that is cut off, by the end of the text or by who wrote it, is none the less one.
     """
     forms = tuple(FORMS)
     for form in forms:
-        if form in text:
-            text = text.replace(form, REDACTED)
+        text = text.replace(form, REDACTED)
+    for form in forms:
+        begins = _beginning(form)
+        while (at := text.find(begins)) >= 0:
+            text = f"{text[:at]}{REDACTED}{text[at + _same(form, text[at:]) :]}"
     cut = max((_cut(form, text) for form in forms), default=0)
     return f"{text[:-cut]}{REDACTED}" if cut else text
 
 
+def _beginning(form: str) -> str:
+    """What of it is enough to know it by."""
+    return form[:_ENOUGH] if len(form) >= 2 * _ENOUGH else form
+
+
+def _same(form: str, text: str) -> int:
+    """How many characters both begin with."""
+    differ = (n for n, (one, other) in enumerate(zip(form, text, strict=False)) if one != other)
+    return next(differ, min(len(form), len(text)))
+
+
 def _cut(form: str, text: str) -> int:
     """How much of a secret stands at the end of a text, if it is much."""
-    start = text[-len(form) :].find(form[:_SHORTEST])
-    while start >= 0:
-        end = text[-len(form) :][start:]
-        if form.startswith(end):
-            return len(end)
-        start = text[-len(form) :].find(form[:_SHORTEST], start + 1)
-    return 0
+    end = text[-len(form) :]
+    start = end.find(form[:_SHORTEST])
+    while start >= 0 and not form.startswith(end[start:]):
+        start = end.find(form[:_SHORTEST], start + 1)
+    return len(end) - start if start >= 0 else 0
 
 
 def redact_bytes(body: bytes) -> bytes:
