@@ -6,6 +6,7 @@ the first day, without class names. `Run` is these facts folded; nothing else is
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, field
 from functools import cache
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
@@ -263,6 +264,10 @@ def _facts() -> TypeAdapter[Fact]:
     )
 
 
+_REPLACED: Final = "\ufffd".encode()
+"""What pydantic writes in a key for what is no character; elsewhere it raises."""
+
+
 def encode_record(record: Record) -> bytes:
     """A record as one line of JSON.
 
@@ -273,12 +278,20 @@ def encode_record(record: Record) -> bytes:
 
     try:
         fact = _facts().dump_python(record.fact, mode="json")
-        return to_json({"v": FORMAT, "seq": record.seq, "at": record.at, "run": record.run, **fact})
+        line = to_json({"v": FORMAT, "seq": record.seq, "at": record.at, "run": record.run, **fact})
+        if _REPLACED in line:
+            given = _facts().dump_python(record.fact)
+            json.dumps(given, ensure_ascii=False, default=_raw).encode()  # half a character raises
     except (PydanticSerializationError, UnicodeEncodeError) as error:
         raise StorageError(
             f"a {record.fact.type!r} fact cannot be written as JSON ({type(error).__name__}); "
             "text must be valid Unicode"
         ) from error
+    return line
+
+
+def _raw(value: Any) -> Any:
+    return getattr(value, "raw", None) or str(value)
 
 
 def decode_record(line: bytes | str) -> Record:

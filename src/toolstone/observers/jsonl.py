@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import threading
 import time
@@ -33,11 +34,15 @@ _DELTAS = (TextDelta, RefusalDelta, ReasoningDelta, ArgumentsDelta, ToolProgress
 class JSONLines:
     """Appends facts to a file, one a line, content included; readable by its owner alone.
 
-    Safe to share between runs and threads. Deltas are not written.
+    Safe to share between runs and threads. Deltas are not written. What cannot be written at once,
+    because the disk is full or nobody reads the pipe, is dropped and counted: no run waits for it.
 
     Args:
         path: The file; made (0600) if it is not there.
         now: The clock, unix seconds.
+
+    Attributes:
+        dropped: How many facts are missing from the file.
     """
 
     def __init__(
@@ -47,6 +52,8 @@ class JSONLines:
         self._now = now
         self._lock = threading.Lock()
         self._counts: dict[str, int] = {}
+        self._torn = False
+        self.dropped = 0
 
     def observe(self, run: str, event: Fact | Delta, /) -> None:
         """Write a fact.
@@ -59,17 +66,26 @@ class JSONLines:
         with self._lock:
             seq = self._counts.get(run, 0)
             line = encode_record(Record(seq, self._now(), run, event)) + b"\n"
-            self._write(line)
+            try:
+                self._write(line)
+            except StorageError:
+                self.dropped += 1
+                raise
             self._counts[run] = seq + 1
             if event.type == "finished":
                 del self._counts[run]
 
     def _write(self, line: bytes) -> None:
-        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0)
+        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT
+        flags |= getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
         try:
             descriptor = os.open(self.path, flags, 0o600)
             try:
-                os.write(descriptor, line)
+                line = b"\n" + line if self._torn else line
+                written = os.write(descriptor, line)
+                self._torn = written < len(line)
+                if self._torn:
+                    raise OSError(errno.ENOSPC, "only a part of a line could be written")
             finally:
                 os.close(descriptor)
         except OSError as error:

@@ -7,9 +7,10 @@ from functools import lru_cache
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
 
-from pydantic_core import to_json
+from pydantic_core import PydanticSerializationError, to_json
 
 from toolstone import limits
+from toolstone.errors import InputError
 from toolstone.ports import NO_SETTINGS, OutputFormat, Profile, Settings
 from toolstone.runs.budget import Budget
 
@@ -101,9 +102,19 @@ def fingerprint(
     code: tuple[str, ...],
     output: str,
 ) -> str:
-    """A short hash of an agent, the code of its tools included: a change is noticed on resume."""
+    """A short hash of an agent, the code of its tools included: a change is noticed on resume.
+
+    Raises:
+        InputError: The instructions hold half a character.
+    """
     told = [name, instructions, output, [_described(spec) for spec in specs], code]
-    return sha256(to_json(told)).hexdigest()[:16]
+    try:
+        return sha256(to_json(told)).hexdigest()[:16]
+    except PydanticSerializationError as error:
+        raise InputError(
+            "the instructions or a tool's description cannot be sent: text must be valid Unicode, "
+            "without half of a surrogate pair"
+        ) from error
 
 
 def _described(spec: ToolSpec) -> list[Any]:
