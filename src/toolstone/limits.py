@@ -41,6 +41,7 @@ TOOL_RESULT_BYTES = 256 * KIB  # shown to the model; cut with a marker
 ARGUMENTS_BYTES = MIB
 JSON_DEPTH = 128
 INTEGER_DIGITS = 400  # not below 300: the quick reader looks no closer
+LOOP_BUSY_SECONDS: Final = 0.25  # an async tool may keep the loop from all else; Watchdog(seconds=)
 CANCEL_GRACE: Final = 1.0  # how long a cancelled tool may take to stop
 LOG_REPEATS = 30  # the same message in the log, in LOG_SECONDS; then they are only counted
 LOG_SECONDS = 60.0

@@ -1,4 +1,4 @@
-"""For your tests: a scripted model, cassettes, and the contract every ledger passes.
+"""For your tests: a scripted model, cassettes, what tools leave, and the contract of ledgers.
 
 The pytest fixtures are in `toolstone.testing.fixtures`.
 
@@ -10,6 +10,7 @@ Example:
 
 from toolstone.testing.cassette import Cassette
 from toolstone.testing.ledger import check_ledger
+from toolstone.testing.leftovers import Leftovers
 from toolstone.testing.scripted import Scripted, ScriptedCall, call, output
 
-__all__ = ["Cassette", "Scripted", "ScriptedCall", "call", "check_ledger", "output"]
+__all__ = ["Cassette", "Leftovers", "Scripted", "ScriptedCall", "call", "check_ledger", "output"]
