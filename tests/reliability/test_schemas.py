@@ -81,7 +81,7 @@ def test_z03_a_reference_out_of_the_schema_is_refused_and_nobody_is_asked():
     with listening() as (server, url):
         with pytest.raises(DefinitionError, match=r"\$ref must stay in the schema"):
             Tool.from_schema("t", referring(url))
-        server.setblocking(False)
+        server.settimeout(0)
         with pytest.raises(BlockingIOError):
             server.accept()
 
