@@ -43,7 +43,7 @@ def _no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 _scan: Final[Callable[[str, int], tuple[Any, int]]] = make_scanner(
     cast("Any", json.JSONDecoder(object_pairs_hook=_no_duplicates, parse_constant=_no_constant))
 )
-_search_big: Final = re.compile(r"\d{300}|[eE]\+?\d\d\d").search
+_search_big: Final = re.compile(r"\d{300}|[eE][+-]?\d\d\d").search
 _search_digits: Final = re.compile("[0-9]{3}").search  # quick, for texts that have no such thing
 
 
@@ -263,10 +263,17 @@ class _Walk:
             self._fail("a number that is not written as JSON writes it")
         if not fraction and not exponent and len(said.lstrip("-")) > limits.INTEGER_DIGITS:
             self._fail(f"a number of {len(said)} digits, at most {limits.INTEGER_DIGITS} are read")
-        if (fraction or exponent) and float(said) in {float("inf"), float("-inf")}:
-            self._fail("a number too large for a float")
+        if fraction or exponent:
+            self._fits_float(said)
         self.at = found.end()
         return "number"
+
+    def _fits_float(self, said: str) -> None:
+        value = float(said)
+        if value in {float("inf"), float("-inf")}:
+            self._fail("a number too large for a float")
+        if value == 0 and said.lower().partition("e")[0].strip("-0."):
+            self._fail("a number too small for a float")
 
     def _skip(self) -> None:
         found = _SPACE.match(self.text, self.at)
