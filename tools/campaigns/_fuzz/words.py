@@ -8,6 +8,7 @@ import contextlib
 import io
 import json
 import os
+import re
 import sys
 import tempfile
 from pathlib import Path
@@ -69,6 +70,9 @@ _PIECES: Final = (
 )
 
 
+_SERVER: Final = re.compile(r"[^+/#]+\+https?://")
+
+
 def read_model_string(data: bytes) -> None:
     """A model string is a model of the host that it names, or refused typed; nothing is opened."""
     reader = Reader(data)
@@ -85,7 +89,7 @@ def read_model_string(data: bytes) -> None:
             model = resolve_model(text)
     except ToolstoneError:
         return
-    if isinstance(model, Service) and "+http" in text:
+    if isinstance(model, Service) and _SERVER.match(text):
         _check_host(text, model.base_url)
 
 
