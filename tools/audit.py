@@ -46,6 +46,7 @@ def tracked() -> list[str]:
         return [name for name in listed.stdout.split("\0") if name and (ROOT / name).is_file()]
     folders = ("src", "tools", "tests", "docs", "examples", ".ci")
     found = [path for folder in folders for path in (ROOT / folder).rglob("*") if path.is_file()]
+    found += [path for path in ROOT.iterdir() if path.is_file() and path.suffix != ".sqlite"]
     return sorted(str(path.relative_to(ROOT)) for path in found if "__pycache__" not in path.parts)
 
 
