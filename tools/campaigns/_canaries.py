@@ -12,8 +12,12 @@ import random
 import re
 import string
 from dataclasses import dataclass, field
-from typing import Final
+from functools import cache
+from typing import TYPE_CHECKING, Final
 from urllib.parse import quote
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 __all__ = ["CONTENT", "ENCODINGS", "Canaries", "written"]
 
@@ -36,7 +40,8 @@ class Canaries:
     """
 
     seed: int
-    values: dict[str, str] = field(default_factory=dict)
+    values: dict[str, str] = field(default_factory=dict, repr=False)
+    _seen: dict[str, frozenset[tuple[str, str]]] = field(default_factory=dict, repr=False)
 
     def __post_init__(self) -> None:
         """Draw the marks."""
@@ -70,19 +75,30 @@ class Canaries:
     def learn(self, name: str, value: str) -> None:
         """Add a mark that came about on the way, such as a key that was minted."""
         self.values[name] = value
+        self._seen.clear()
 
-    def found(self, shown: str | bytes) -> list[tuple[str, str]]:
+    def found(self, shown: str | bytes) -> frozenset[tuple[str, str]]:
         """Which marks stand in it, in which encoding."""
         text = shown.decode("utf-8", "replace") if isinstance(shown, bytes) else shown
+        known = self._seen.get(text)
+        if known is None:
+            known = self._seen[text] = frozenset(self._look(text))
+        return known
+
+    def _look(self, text: str) -> Iterator[tuple[str, str]]:
         joined = _SEAMS.sub("", text)
-        return [
-            (name, encoding)
-            for name, value in self.values.items()
-            for encoding in ENCODINGS
-            if _stands(value, encoding, text, joined)
-        ]
+        for name, value in self.values.items():
+            for encoding in ENCODINGS:
+                if encoding != "split":
+                    stands = any(one in text for one in written(value, encoding))
+                else:
+                    stands = any(one in text for one in _halves(value))
+                    stands = stands or _SEAMS.sub("", value) in joined
+                if stands:
+                    yield name, encoding
 
 
+@cache
 def written(value: str, encoding: str) -> list[str]:
     """The ways of writing a value in an encoding; any one of them tells it."""
     raw = value.encode()
@@ -103,12 +119,10 @@ def written(value: str, encoding: str) -> list[str]:
     raise ValueError(encoding)
 
 
-def _stands(value: str, encoding: str, text: str, joined: str) -> bool:
-    if encoding != "split":
-        return any(one in text for one in written(value, encoding))
+@cache
+def _halves(value: str) -> list[str]:
     half = len(value) // 2
-    halves = [value[:half], value[half:]] if half >= _HALF else []
-    return any(one in text for one in halves) or _SEAMS.sub("", value) in joined
+    return [value[:half], value[half:]] if half >= _HALF else []
 
 
 def _aligned(raw: bytes, start: int) -> list[str]:

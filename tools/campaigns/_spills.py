@@ -14,20 +14,16 @@ from typing import TYPE_CHECKING, Any, Final
 
 from campaigns._channels import shown, told
 from campaigns._echoes import KINDS
-
-from toolstone import Agent, Settings, ToolError
+from toolstone import Agent, ToolError
 from toolstone.bedrock.auth import ApiKey, MintedKey, SigV4
 from toolstone.bedrock.checks.case import make_case
-from toolstone.bedrock.choosing import choose_auth
 from toolstone.bedrock.credentials import Keys
 from toolstone.bedrock.dialect import Dialect
-from toolstone.bedrock.endpoint import resolve_endpoint
 from toolstone.bedrock.model import bedrock_model
 from toolstone.chat import ChatCompletions
 from toolstone.errors import ToolstoneError
 from toolstone.items import user
 from toolstone.ledgers.sqlite import SQLiteLedger
-from toolstone.models import resolve_model
 from toolstone.observers.console import Console
 from toolstone.observers.jsonl import JSONLines
 from toolstone.ports import Request
@@ -44,12 +40,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
     from campaigns._canaries import Canaries
-
     from toolstone.testing.faults import Faults
     from toolstone.testing.faults.steps import Asked, Step
     from toolstone.wire import Auth, Transport
 
-__all__ = ["AUTHS", "CARRIERS", "Spill", "agents", "failures", "listening", "mistakes", "objects"]
+__all__ = ["AUTHS", "CARRIERS", "Spill", "agents", "aws_keys", "failures", "listening", "objects"]
 
 Spill = tuple[str, str | bytes]
 """A channel, and what it showed."""
@@ -60,15 +55,16 @@ CARRIERS: Final[dict[str, Callable[[], Transport]]] = {
 }
 
 
-def _keys(marks: Canaries) -> Keys:
+def aws_keys(marks: Canaries) -> Keys:
+    """Credentials that are marks."""
     return Keys(marks["access key"], marks["secret key"], marks["session token"])
 
 
 AUTHS: Final[dict[str, Callable[[Canaries], Auth]]] = {
     "bearer": lambda marks: BearerAuth(marks["API key"]),
     "function": lambda marks: BearerAuth(lambda: marks["API key"]),
-    "signed": lambda marks: SigV4("us-east-1", "bedrock", credentials=_keys(marks)),
-    "minted": lambda marks: MintedKey("us-east-1", credentials=_keys(marks)),
+    "signed": lambda marks: SigV4("us-east-1", "bedrock", credentials=aws_keys(marks)),
+    "minted": lambda marks: MintedKey("us-east-1", credentials=aws_keys(marks)),
 }
 
 
@@ -134,7 +130,7 @@ def _made(marks: Canaries) -> Iterator[tuple[str, Any]]:
     for name, auth in AUTHS.items():
         yield f"credentials, {name}", auth(marks)
     yield "credentials, Bedrock's", ApiKey(key)
-    yield "credentials, AWS's", _keys(marks)
+    yield "credentials, AWS's", aws_keys(marks)
     for name, carrier in CARRIERS.items():
         yield f"transport, {name}", carrier(proxy=proxy)  # type: ignore[call-arg]
     yield "proxies", Proxies(proxy, trust_env=False)
@@ -181,7 +177,7 @@ def failures(
 
 async def _mint(marks: Canaries) -> None:
     """Learn how the minted key looks: all of it but the time and the signature is known."""
-    found = await MintedKey("us-east-1", credentials=_keys(marks), clock=lambda: 0.0).headers(
+    found = await MintedKey("us-east-1", credentials=aws_keys(marks), clock=lambda: 0.0).headers(
         "POST", "https://a", {}, b""
     )
     marks.learn("minted key", str(found["authorization"])[7:180])
@@ -229,86 +225,6 @@ async def _ask(
     return None
 
 
-# -------------------------------------------------------------------------------------- mistakes
-
-
-def mistakes(marks: Canaries) -> Iterator[Spill]:
-    """Set-ups that cannot be: what is said of them, and what stands in the frames."""
-    for name, mistake in _mistakes(marks):
-        try:
-            made = mistake()
-            if asyncio.iscoroutine(made):
-                asyncio.run(made)
-        except (ToolstoneError, TypeError) as error:
-            yield from ((f"mistake {name}: {how}", seen) for how, seen in told(error))
-        else:
-            raise AssertionError(f"{name} is no mistake")
-
-
-def _mistakes(marks: Canaries) -> Iterator[tuple[str, Callable[[], Any]]]:
-    here = "http://127.0.0.1:9/v1"
-
-    def client(**options: Any) -> Any:
-        return Responses(**{"model": "m", "base_url": here, **options})
-
-    def keyed(source: Any) -> Any:
-        return BearerAuth(source).headers("POST", here, {}, b"")
-
-    def chosen(environment: Callable[[], dict[str, str]], **options: Any) -> Any:
-        end = resolve_endpoint("bedrock/openai.gpt-oss-120b@us-east-1", environment={})
-        return choose_auth(end, environment=environment(), **options)
-
-    yield "key with a break", lambda: client(api_key=f"{marks['API key']}\n")
-    yield "key and no model", lambda: client(model="", api_key=marks["API key"])
-    yield "key twice", lambda: client(api_key=marks["API key"], auth=BearerAuth(marks["API key"]))
-    yield "key, given badly", lambda: keyed(lambda: f"{marks['API key']} x")
-    yield "header with a break", lambda: client(headers={"x-api-key": f"{marks['header']}\n"})
-    yield "user in a URL", lambda: client(base_url=f"https://u:{marks['API key']}@h/v1")
-    yield "key in a query", lambda: client(base_url=f"https://h/v1?key={marks['API key']}")
-    yield "key in a path", lambda: client(base_url=f"https://h/../{marks['API key']}\x00")
-    for form in (
-        "https://u:{}@h/v1#m",
-        "responses+https://u:{}@h/v1#m",
-        "responses+https://h?k={}",
-    ):
-        yield f"model {form}", lambda form=form: resolve_model(form.format(marks["API key"]))
-        yield f"agent {form}", lambda form=form: Agent(form.format(marks["API key"]))
-    yield "OpenAI's key for AWS", lambda: chosen(dict, api_key=f"sk-{marks['API key']}")
-    yield (
-        "OpenAI's key in AWS's variable",
-        lambda: chosen(lambda: {"AWS_BEARER_TOKEN_BEDROCK": f"sk-{marks['API key']}"}),
-    )
-    yield (
-        "two who ask",
-        lambda: chosen(lambda: {"x": marks["secret key"]}, api_key=marks["API key"], profile="p"),
-    )
-    yield "credentials that are none", lambda: _signed(lambda: {"secret": marks["secret key"]})
-    yield "credentials that fail", lambda: _signed(lambda: _raise(marks["secret key"]))
-    yield "pickled keys", lambda: __import__("pickle").dumps(_keys(marks))
-    yield "no way through a proxy", lambda: _through(marks, "http")
-    yield "a proxy that is none", lambda: _through(marks, "no-such-scheme")
-
-
-def _raise(_text: str) -> None:
-    raise ToolError("no credentials")
-
-
-async def _signed(provider: Any) -> None:
-    await SigV4("us-east-1", "bedrock", credentials=provider).headers("POST", "https://h", {}, b"")
-
-
-async def _through(marks: Canaries, scheme: str) -> None:
-    proxy = f"{scheme}://me:{marks['proxy password']}@127.0.0.1:9"
-    async with Responses(
-        model="m",
-        base_url="http://127.0.0.1:9/v1",
-        api_key=marks["API key"],
-        transport=HttpxTransport(proxy=proxy),
-        retry=Retry(attempts=1),
-    ) as model:
-        await model.create(input=marks["prompt"])
-
-
 # -------------------------------------------------------------------------------------- runs
 
 
@@ -350,27 +266,33 @@ def _tools(marks: Canaries) -> list[Any]:
             quote(key, safe=""),
             raw.hex(),
         ]
-        return {"output": marks["output"], "all": written, key: 1, "environment": dict(os.environ)}
+        return {
+            "output": marks["output"],
+            "said": len(text),
+            "all": written,
+            key: 1,
+            "environment": dict(os.environ),
+        }
 
     def refuse(text: str) -> str:
         """Say no, and too much."""
-        raise ToolError(f"not with {key}")
+        raise ToolError(f"{text}: not with {key}")
 
     def fail(text: str) -> str:
         """Fail, and say too much."""
-        raise ValueError(f"bad key {key}")
+        raise ValueError(f"{len(text)}: bad key {key}")
 
     return [tell, refuse, fail]
 
 
 async def _run(marks: Canaries, peer: Faults, folder: Path) -> list[Spill]:
     found: list[Spill] = []
+    before = len(peer.met)
     watched = io.StringIO()
     model = Responses(model="m", base_url=peer.base_url("K13"), api_key=marks["API key"])
     agent = Agent(
         Cassette(folder / "cassette.jsonl", model, record=True),
         tools=_tools(marks),
-        settings=Settings(user=marks["header"]) if hasattr(Settings, "user") else Settings(),
         ledger=SQLiteLedger(folder / "ledger.db"),
         observers=[Console(watched), JSONLines(folder / "observed.jsonl")],
     )
@@ -379,8 +301,8 @@ async def _run(marks: Canaries, peer: Faults, folder: Path) -> list[Spill]:
     found += [(f"call: {how}", seen) for one in result.calls for how, seen in shown(one)]
     found += [(f"record: {how}", seen) for one in result.records for how, seen in shown(one)]
     found.append(("observer, console", watched.getvalue()))
-    found += [(f"file {path.name}", path.read_bytes()) for path in sorted(folder.iterdir())]
-    found += [("told to the model", met.body) for met in peer.met]
+    found += [(f"file {path.name}", path.read_bytes()) for path in _files(folder)]
+    found += [("told to the model", met.body) for met in peer.met[before:]]
     failing = Agent(
         Responses(model="m", base_url=peer.base_url("K11-auth"), api_key=marks["API key"]),
         ledger=agent.ledger,
@@ -392,6 +314,10 @@ async def _run(marks: Canaries, peer: Faults, folder: Path) -> list[Spill]:
     found += await _cancelled(marks, peer)
     await model.aclose()
     return found
+
+
+def _files(folder: Path) -> list[Path]:
+    return sorted(folder.iterdir())
 
 
 async def _cancelled(marks: Canaries, peer: Faults) -> list[Spill]:
