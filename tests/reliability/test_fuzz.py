@@ -193,3 +193,10 @@ def test_a_request_id_that_echoes_the_key_is_not_shown():
     assert str(key) not in str(error) + str(error.request_id) + repr(vars(error))
     with contextlib.suppress(ServiceError):
         raise error
+
+
+def test_a_time_to_wait_with_a_separator_after_it_is_read():
+    """ValueError: `str.strip` takes off more than `float` does."""
+    error = failure(read_error("no"), status=429, headers={"retry-after": "99\x1e"})
+
+    assert error.retry_after == 99.0

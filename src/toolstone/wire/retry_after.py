@@ -37,9 +37,8 @@ def retry_after(headers: Mapping[str, str], now: Callable[[], float] = time.time
 
 
 def _number(text: str | None) -> float | None:
-    if text is None or not _SECONDS.fullmatch(text.strip()):
-        return None
-    return float(text) or None
+    said = (text or "").strip()  # of more than `float` takes off
+    return (float(said) or None) if _SECONDS.fullmatch(said) else None
 
 
 def _date(text: str) -> float | None:
