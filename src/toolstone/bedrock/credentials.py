@@ -116,7 +116,7 @@ class Chain:
             keys = _frozen(found)
         except ConfigError:
             raise
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001  whatever botocore raises
             raise ConfigError(
                 f"the AWS credential chain failed ({type(error).__name__}): {sanitised(str(error))}"
             ) from frameless(error)  # botocore's frames hold the keys it was looking for
