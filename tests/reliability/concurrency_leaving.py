@@ -195,10 +195,14 @@ def outlive(make):
 def end_in_flight(make):
     """`asyncio.run` ends while runs wait for a model, an async tool, a blocking tool."""
 
+    begun = []
+
     async def waits() -> str:
+        begun.append("waits")
         await asyncio.Event().wait()
 
     def blocks() -> str:
+        begun.append("blocks")
         time.sleep(0.2)
         return ""
 
@@ -212,7 +216,9 @@ def end_in_flight(make):
             held.append(asyncio.create_task(agent.run("go")))
         for agent in agents():
             held.append(asyncio.create_task(first(body(agent), lambda: False)))
-        await asyncio.sleep(0.1)
+        while len(begun) < 6 or len(peer._open) < 3:  # noqa: ASYNC110  until all are in flight
+            await asyncio.sleep(0.005)
+        begun.clear()
 
     asyncio.run(main([]))
     gc.collect()

@@ -85,7 +85,7 @@ class _Pool:
         self.lock = threading.Lock()
         self.work = threading.Condition(self.lock)
         self.jobs: deque[_Job] = deque()
-        self.threads = self.idle = self.abandoned = 0
+        self.threads = self.idle = self.abandoned = self.begun = 0
 
     def submit(self, job: _Job) -> None:
         with self.lock:
@@ -108,8 +108,9 @@ class _Pool:
         """With the lock held: one more thread, if there may be one."""
         spare = min(self.abandoned, limits.SYNC_THREADS)
         if self.threads < limits.SYNC_THREADS + spare:
-            name = f"toolstone-tool-{self.threads + 1}"
+            name = f"toolstone-tool-{self.begun + 1}"
             threading.Thread(target=self._work, name=name, daemon=True).start()
+            self.begun += 1
             self.threads += 1
 
     def _work(self) -> None:
