@@ -223,6 +223,15 @@ def test_k09_a_key_in_the_conversation_is_in_no_cassette():
     assert kept == {"input": "my key is [redacted]"}
 
 
+def test_k09_a_live_key_of_any_look_is_in_no_cassette(marks, monkeypatch):
+    held = _secrets.Secret(marks["API key"])
+    asked = {"input": [{"content": f"it is {held}"}]}
+
+    check(marks, [("kept", repr(keep.keep_request(asked)))])
+    monkeypatch.setattr(keep, "redact", lambda text: text)
+    assert ("kept", "API key") in leaks(marks, [("kept", repr(keep.keep_request(asked)))])
+
+
 def test_k09_without_the_list_a_cassette_keeps_what_it_should_not(monkeypatch):
     monkeypatch.setattr(keep, "REQUEST", keep.REQUEST | {"user"})
 

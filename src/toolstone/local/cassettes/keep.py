@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 from urllib.parse import urlsplit, urlunsplit
 
+from toolstone._secrets import redact
 from toolstone.responses.failures import SECRET, sanitised
 
 __all__ = ["REQUEST", "RESPONSE", "TOOL", "keep_error", "keep_request", "keep_response"]
@@ -124,7 +125,7 @@ def _strike(value: Any) -> Any:
         return _struck(value)
     if isinstance(value, list | tuple):
         return [_strike(inner) for inner in value]
-    return SECRET.sub(_redacted, value) if isinstance(value, str) else value
+    return SECRET.sub(_redacted, redact(value)) if isinstance(value, str) else value
 
 
 def _redacted(found: re.Match[str]) -> str:
