@@ -23,6 +23,7 @@ def kill(driver: Driver, faulty: Faulty, count: int, seed: int) -> dict[str, Any
         count: How many kills.
         seed: Of the instants.
     """
+    driver.kill()  # a fresh one: what is forked should have no threads
     wanted = {
         "do": "kill",
         "base_url": faulty.base_url(faulty.word("P04")),
@@ -36,7 +37,7 @@ def kill(driver: Driver, faulty: Faulty, count: int, seed: int) -> dict[str, Any
 def say(found: dict[str, Any]) -> tuple[str, str]:
     """Right, wrong, or that there is nothing to measure; and the counts."""
     if found.get("ended") in {"hung", "died"}:
-        return "wrong", str(found["ended"])
+        return "not measured", f"its forked children {found['ended']}"
     if not found.get("keeps"):
         return "not measured", "keeps nothing by itself"
     bad = found["doubled"] or found["lost"] or found["broken"]
