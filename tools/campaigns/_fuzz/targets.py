@@ -10,7 +10,8 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from campaigns._fuzz.data import read_arguments, read_ledger, read_schema
+from campaigns._fuzz.data import read_arguments, read_schema
+from campaigns._fuzz.stored import read_ledger
 from campaigns._fuzz.streams import read_events, read_stream
 from campaigns._fuzz.words import read_command_line, read_error_body, read_model_string
 
