@@ -57,7 +57,7 @@ SCHEMA_DEPTH = 32
 SCHEMA_NODES = 2_000
 PATTERN_CHARACTERS = 1_000
 PATTERN_STATES = 5_000  # of a foreign pattern once {n,m} is laid out; twice that in a schema
-SCHEMA_STEPS = 20_000  # of checking one value against a foreign schema
+SCHEMA_STEPS = 20_000  # of checking one value against a foreign schema; a long one has more
 
 # One content part (responses-api.md §14).
 TEXT_CHARACTERS: Final = 10_485_760

@@ -19,7 +19,7 @@ from jsonschema import Draft202012Validator
 from toolstone import Tool, limits
 from toolstone.errors import DefinitionError
 from toolstone.schema import linear, wellformed
-from toolstone.schema.foreign import SafeSchema, UnsafeSchema
+from toolstone.schema.foreign import ForeignSchema, SafeSchema, UnsafeSchema
 from toolstone.tools import ArgumentsProblem
 
 BOMBS = bombs.read_bombs()
@@ -290,3 +290,12 @@ def test_a_pattern_may_have_so_many_states(over, monkeypatch):
             SafeSchema(pattern)
     else:
         assert SafeSchema(pattern).problems("x")
+
+
+def test_a_long_value_of_a_plain_schema_is_not_too_entangled():
+    row = {"type": "object", "properties": {"id": {"type": "integer"}, "tag": {"enum": ["a"]}}}
+    rows = {"type": "object", "properties": {"rows": {"type": "array", "items": row}}}
+    text = json.dumps({"rows": [{"id": n, "tag": "a"} for n in range(30_000)]})
+
+    assert len(text) > 700_000
+    assert len(ForeignSchema("save", rows).read(text)["rows"]) == 30_000

@@ -51,16 +51,24 @@ class SafeSchema:
             )
         self._root = _compiled(self.schema, survey(self.schema))
 
-    def problems(self, value: Any) -> list[str]:
-        """Why a JSON value does not fit: a sentence each, eight at most; none if it fits."""
-        look = Look(limits.SCHEMA_STEPS)
+    def problems(self, value: Any, *, size: int = 0) -> list[str]:
+        """Why a JSON value does not fit: a sentence each, eight at most; none if it fits.
+
+        A value of many characters (`size`) is given more steps, as it needs them.
+        """
+        steps = limits.SCHEMA_STEPS + size // _CHARACTERS_PER_STEP
+        look = Look(steps)
         try:
             self._root.fits(look, value, None, None)
         except ToldEnoughError:
             pass
         except (TooManyStepsError, RecursionError):
-            return [f"too entangled to be checked in {limits.SCHEMA_STEPS} steps; send less"]
+            return [f"too entangled to be checked in {steps} steps; send less"]
         return look.told or []
+
+
+_CHARACTERS_PER_STEP: Final = 2
+"""The shortest value, its comma included: a schema that looks at each once is never too slow."""
 
 
 class ForeignSchema:
@@ -95,7 +103,7 @@ class ForeignSchema:
             raise ArgumentsProblem(
                 "invalid arguments: a lone surrogate is not a character"
             ) from None
-        if problems := self._compiled.problems(found):
+        if problems := self._compiled.problems(found, size=len(text)):
             raise ArgumentsProblem(f"invalid arguments: {'; '.join(problems)}")
         return found
 
