@@ -21,7 +21,7 @@ from campaigns._scripts import SCRIPTS, TRANSPORTS, Script, World
 from campaigns._servers import Servers, servers
 from campaigns._sweep import CANCELS, DEEDS, Deed, Noise, Sweep, listening
 from toolstone import Agent, limits
-from toolstone.errors import ToolstoneError
+from toolstone.errors import ConflictError, ToolstoneError
 
 if TYPE_CHECKING:
     import argparse
@@ -203,6 +203,8 @@ def _unlike(script: Script, one: Sweep, ended: Any) -> list[str]:
         return [] if one.where else ["cancelled by nobody"]
     if isinstance(ended, BaseException) and not isinstance(ended, ToolstoneError):
         return [] if one.on_main and _is_of_reader(ended) else [f"raw {ended!r}"]
+    if isinstance(ended, ConflictError):
+        return ["a conflict, and nobody else has written"]
     if not one.where:
         return [] if _name(ended) == expected else [f"came to {ended!r}"]
     if one.main_cancelled and not isinstance(ended, BaseException):

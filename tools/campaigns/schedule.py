@@ -16,6 +16,7 @@ from campaigns._virtual import StuckError, run_virtually
 from toolstone import Agent, CancelToken, Limit, MemoryLedger, ToolContext, tool
 from toolstone import limits as bounds
 from toolstone.errors import (
+    ConflictError,
     ProtocolError,
     ServerError,
     StorageError,
@@ -163,6 +164,8 @@ class Stage:
         elif (error := main.exception()) is not None:
             self.ended = type(error).__name__
             self.wrong += [] if isinstance(error, ToolstoneError) else [f"raw {error!r}"]
+            if isinstance(error, ConflictError):
+                self.wrong.append("a conflict, and nobody else has written")
         else:
             self.ended = str(main.result())
             self.wrong += ["a cancellation was swallowed"] if self.cancelled else []
@@ -238,12 +241,17 @@ class Ledger(MemoryLedger):
     async def append(self, session: str, records: Sequence[Record], /) -> None:
         """See `toolstone.ports.Ledger`."""
         stage = self._stage
-        await stage.wait(0.2)
-        if stage.fails() and stage.rng.random() < 0.3:  # noqa: PLR2004  a part of them
-            raise stage.rng.choice((StorageError("full"), OSError(28, "full")))
+        await stage.wait(0.4)
+        self._perhaps_fail()
         await super().append(session, records)
         stage.tell(f"kept {', '.join(record.fact.type for record in records)}")
-        await stage.wait(0.2)
+        await stage.wait(0.4)
+        self._perhaps_fail()
+
+    def _perhaps_fail(self) -> None:
+        stage = self._stage
+        if stage.fails() and stage.rng.random() < 0.3:  # noqa: PLR2004  a part of them
+            raise stage.rng.choice((StorageError("full"), OSError(28, "full")))
 
 
 class Model:

@@ -95,7 +95,7 @@ class Soak:
 
     def __post_init__(self) -> None:
         self.rng = random.Random(self.given.seed)  # noqa: S311  it guards nothing
-        self.until = time.monotonic() + 60 * self.given.minutes
+        self.until = 0.0
         self.ledger = SQLiteLedger(self.folder / "sessions.db")
         self.tools = World(self.there).tools()
         self._faults: list[str] = []
@@ -106,6 +106,7 @@ class Soak:
         await self._warm_up()
         before = _census.take()
         self.transports = {name: made() for name, made in TRANSPORTS.items()}
+        self.until = time.monotonic() + 60 * self.given.minutes
         watch = asyncio.create_task(self._watch())
         await asyncio.gather(*(self._keep_on() for _ in range(self.given.at_once)))
         watch.cancel()
