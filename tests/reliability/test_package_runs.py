@@ -27,7 +27,7 @@ class Report(pydantic.BaseModel):
     city: str
     temp: float
 
-@tool(timeout=5)
+@tool(repeatable=True)
 def temp(city: str, unit: typing.Literal["c", "f"] = "c") -> float:
     "Temperature."
     return 14.5
