@@ -24,6 +24,7 @@ from toolstone.wire import Retry
 SEED = 20_261_122
 SLOW = {"broken off"}  # the peer waits a second each time; the campaign has it
 PAIRS = cancel.pairs([script for name, script in SCRIPTS.items() if name not in SLOW])
+HALF = [pair for n, pair in enumerate(PAIRS) if n % 4 in {0, 3}]  # the transports take turns
 
 
 @pytest.fixture(scope="module")
@@ -47,16 +48,16 @@ def swept(script, transport, there, deeds, most):
     return len(met)
 
 
-@pytest.mark.parametrize(("script", "transport"), PAIRS, ids=lambda one: getattr(one, "name", one))
+@pytest.mark.parametrize(("script", "transport"), HALF, ids=lambda one: getattr(one, "name", one))
 def test_c01_a_run_cancelled_anywhere_leaves_nothing_and_can_be_gone_on_with(
     script, transport, there
 ):
     assert SCRIPTS[script.name] is script
-    swept(script, transport, there, ["once"], 2)
+    swept(script, transport, there, ["once"], 3)
 
 
 @pytest.mark.parametrize(
-    ("script", "transport"), PAIRS[::3], ids=lambda one: getattr(one, "name", one)
+    ("script", "transport"), PAIRS[::4], ids=lambda one: getattr(one, "name", one)
 )
 def test_c02_a_run_cancelled_again_while_it_cleans_up_ends_within_the_grace(
     script, transport, there
@@ -65,7 +66,7 @@ def test_c02_a_run_cancelled_again_while_it_cleans_up_ends_within_the_grace(
 
 
 @pytest.mark.parametrize(
-    ("script", "transport"), PAIRS[1::3], ids=lambda one: getattr(one, "name", one)
+    ("script", "transport"), HALF[1::2], ids=lambda one: getattr(one, "name", one)
 )
 def test_c03_an_error_raised_anywhere_comes_out_typed(script, transport, there):
     swept(script, transport, there, ["raise", "break"], 3)
@@ -73,7 +74,7 @@ def test_c03_an_error_raised_anywhere_comes_out_typed(script, transport, there):
 
 @pytest.mark.parametrize("name", timeouts.SCRIPTS)
 def test_c04_a_time_out_at_any_instant_leaves_nothing_and_can_be_gone_on_with(name):
-    instants = random.Random(SEED).sample(timeouts.find_instants(name), 3)
+    instants = random.Random(SEED).sample(timeouts.find_instants(name), 2)
 
     found = timeouts.sweep(name, instants)
 

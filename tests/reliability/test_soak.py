@@ -22,7 +22,7 @@ def there():
         yield both
 
 
-@pytest.mark.parametrize("recording", RECORDINGS[1:16:7], ids=lambda one: one.name)
+@pytest.mark.parametrize("recording", RECORDINGS[1:2], ids=lambda one: one.name)
 async def test_an_answer_cut_at_any_byte_is_not_taken_for_whole(recording):
     count, wrong = await faults.cut_everywhere([recording])
 
@@ -30,7 +30,7 @@ async def test_an_answer_cut_at_any_byte_is_not_taken_for_whole(recording):
 
 
 async def test_an_answer_cut_by_chance_is_not_taken_for_whole():
-    assert await faults.cut_by_chance(RECORDINGS, random.Random(SEED), 500) == []
+    assert await faults.cut_by_chance(RECORDINGS, random.Random(SEED), 1_500) == []
 
 
 async def test_a_reader_that_does_not_wait_for_the_end_is_found(monkeypatch):
