@@ -78,7 +78,7 @@ async def conduct(
                 session=run.session,
             ) from None
         except Exception as error:
-            await rig.journal.record(Finished("failed", type(error).__name__))
+            await _say_failed(rig, stop, error)
             raise FailedError(
                 f"{type(error).__name__} ended the run; it is the cause of this error. "
                 f"Go on with resume({run.session!r})",
@@ -91,6 +91,17 @@ async def conduct(
     if isinstance(end, Stop) and end.outcome != "complete":
         raise_for(result, end)
     return result
+
+
+async def _say_failed(rig: Rig, stop: _Stoppable, error: Exception) -> None:
+    """Write down that the run has failed, though its token may be used at this very moment."""
+    fact = Finished("failed", type(error).__name__)
+    try:
+        await rig.journal.record(fact)
+    except asyncio.CancelledError:
+        if not stop.asked():
+            raise
+        await rig.journal.record(fact)
 
 
 async def _stop_there(plan: Plan[Any], run: Run) -> None:
