@@ -24,7 +24,10 @@ _ROOT: Final = Path(__file__).parent.parent.parent
 _TARGET: Final = 0.90
 _FUZZ: Final = "tests/reliability/test_fuzz.py"
 CHOKE_POINTS: Final = {
-    "wire/sse.py": ["tests/wire/test_sse.py", "tests/reliability/test_sse.py"],
+    "wire/sse.py": [
+        "tests/wire/test_sse.py",
+        "tests/reliability/test_sse.py::test_s01_a_vector_gives_its_events_however_it_is_cut",
+    ],
     "schema/strictjson.py": ["tests/schema/test_strictjson.py", "tests/reliability/test_json.py"],
     "responses/slots.py": ["tests/responses/test_slots.py", "tests/responses/test_stream.py"],
     "responses/stream.py": ["tests/responses/test_stream.py", "tests/responses/test_slots.py"],
@@ -70,11 +73,17 @@ def _score(name: str, children: int) -> float:
             settings.write(_settings(name))
         _mutmut(place, "run", "--max-children", str(children))
         _mutmut(place, "export-cicd-stats")
+        if not (place / "mutants" / "mutmut-cicd-stats.json").exists():
+            return 0.0  # it has said why
         told = json.loads((place / "mutants" / "mutmut-cicd-stats.json").read_text())
         missed = [line.split(":") for line in _mutmut(place, "results").splitlines() if ":" in line]
         for mutant, how in missed:
+            if "not checked" in how:
+                continue
             print(f"--- {how.strip()}\n{_mutmut(place, 'show', mutant.strip())}", flush=True)
     noticed, total = told["killed"] + told["timeout"], told["total"]
+    if left := told.get("not_checked", 0):
+        print(f"{name}: {left} of {total} mutants were not met: the tests do not pass unmutated?")
     score = noticed / total if total else 0.0
     print(f"{name}: {noticed} of {total} mutants noticed, {score:.1%}", flush=True)
     return score
