@@ -144,7 +144,6 @@ def wanted(lock_file):
     lines = list(PROJECT["dependencies"])
     if lock_file == ".ci/dev.lock":
         lines += [one for extra in PROJECT["optional-dependencies"].values() for one in extra]
-        lines += (ROOT / ".ci" / "build.in").read_text().splitlines()
     found = [Requirement(line) for line in lines if line and not line.startswith("#")]
     return [one for one in found if one.name != "toolstone"]
 
