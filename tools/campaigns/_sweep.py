@@ -108,6 +108,8 @@ class Sweep:
         if waits_for is not None:
             waits_for._asyncio_future_blocking = False  # noqa: SLF001  nobody waits for it now
             waits_for.add_done_callback(lambda future: future.cancelled() or future.exception())
+            if not isinstance(waits_for, asyncio.Task):
+                waits_for.cancel()  # one that has failed is done, and whoever made it has seen it
         error = PlantedError("planted") if self.deed == "raise" else OSError(5, "planted")
         return self.suspended(work, work.throw(error))
 
