@@ -6,6 +6,7 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
+from campaigns.table import DATA
 from toolstone import ChatCompletions, Responses
 from toolstone.items import parse_item
 from toolstone.testing.faults.saying import call, data, encode, message, narrate, response
@@ -29,6 +30,7 @@ class Recording:
         body: Its bytes.
         items: What it says, as JSON text.
         enough: So many bytes hold all that counts; with one less it is not whole.
+        sure: After so many bytes it is whole even if the connection breaks.
         streamed: Whether it is a stream.
         chat: Whether it is one of Chat Completions.
     """
@@ -37,6 +39,7 @@ class Recording:
     body: bytes
     items: Sequence[Any]
     enough: int
+    sure: int
     streamed: bool = True
     chat: bool = False
 
@@ -85,16 +88,33 @@ def _stream(name: str, said: list[Any], ending: bytes, *, crlf: bool = False) ->
     # a line that ends in CR has ended; whether an LF follows does not matter
     enough = len(body) - 1 if crlf else len(body)
     label = f"{name}{', CRLF' if crlf else ''}"
-    return Recording(label, body + ending, _items(said), enough)
+    return Recording(label, body + ending, _items(said), enough, enough)
 
 
 def _whole(name: str, said: list[Any]) -> Recording:
     body = data(response(*said))
-    return Recording(f"{name}, plain", body, _items(said), len(body), streamed=False)
+    return Recording(f"{name}, plain", body, _items(said), len(body), len(body) + 1, streamed=False)
+
+
+def _chat() -> Recording:
+    """A call, as llama.cpp streamed it: it ends with a reason, then tells the usage."""
+    body = (DATA.parent / "chat" / "llama_cpp_call.sse").read_bytes()
+    called = {
+        "type": "function_call",
+        "call_id": "i5CA6Miuq3iMc725ls1UMtwFKcaXZe7j",
+        "name": "multiply",
+        "arguments": '{"a": 3, "b": 4}',
+        "status": "completed",
+    }
+    reason = body.index(b'"finish_reason":"')
+    enough = body.index(b"\n\n", reason) + 2
+    usage = body.index(b"\n\n", enough) + 2
+    return Recording("a call by chat", body, _items([called]), enough, usage, chat=True)
 
 
 RECORDINGS: Final = (
     *(_stream(name, said, b"data: [DONE]\n\n") for name, said in _SAID.items()),
     *(_stream(name, said, b"", crlf=True) for name, said in _SAID.items()),
     *(_whole(name, said) for name, said in _SAID.items()),
+    _chat(),
 )

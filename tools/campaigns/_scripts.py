@@ -193,19 +193,17 @@ class Script:
         name: As it is asked for.
         play: Does it; gives what came of it.
         comes_to: What it gives, or the name of what it raises, when nothing is done to it.
-        over_http: Whether both transports are of interest.
         on_disk: Whether its session is an SQLite file.
         prepare: What comes before, uncounted.
+        says: What ends such a run when it is gone on with.
     """
 
     name: str
     play: Callable[[World], Awaitable[Any]]
     comes_to: Any = "done"
-    over_http: bool = True
     on_disk: bool = False
     prepare: Callable[[World], Awaitable[Any]] | None = None
     says: str = "done"
-    """What ends such a run in the end."""
 
 
 SCRIPTS: Final[dict[str, Script]] = {}

@@ -100,8 +100,8 @@ def run(given: argparse.Namespace) -> int:
 
 
 def pairs(scripts: Sequence[Script]) -> list[tuple[Script, str]]:
-    """Each script with each transport that it is about."""
-    return [(one, name) for one in scripts for name in (TRANSPORTS if one.over_http else ["httpx"])]
+    """Each script with each transport."""
+    return [(one, name) for one in scripts for name in TRANSPORTS]
 
 
 def tally(script: Script, transport: str, there: Servers) -> int:

@@ -105,7 +105,7 @@ async def _cut(recording: Recording, at: int, pieces: list[bytes], *, breaks: bo
         request = Request((user("hi"),), stream=recording.streamed)
         response = await model.respond(request, _nobody)
     except ServiceError as error:
-        told = whole and not (breaks and not recording.streamed)
+        told = at >= recording.sure if breaks else whole
         return [f"{where}: {error!r} although it was whole"] if told else []
     except Exception as error:  # noqa: BLE001  whatever it is, it is told
         return [f"{where}: raw {error!r}"]
