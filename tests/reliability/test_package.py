@@ -86,7 +86,8 @@ def test_l02_a_count_that_fetched_would_be_seen():
 # ----------------------------------------------------------------------------- L04: dependencies
 
 
-def test_l04_each_dependency_has_its_reason_and_a_known_licence():
+def test_l04_there_are_five_dependencies_and_each_has_its_reason_and_a_known_licence():
+    assert len(audit.direct()) == 5
     assert audit.unjustified(audit.JUSTIFIED.read_text(), audit.direct()) == []
     found = audit.closure(audit.direct())
     assert len(found) >= len(audit.direct())

@@ -5,6 +5,8 @@ import gzip
 import os
 import socket
 import ssl
+import subprocess
+import sys
 import zlib
 from datetime import UTC, datetime
 
@@ -638,3 +640,30 @@ async def test_a_body_may_not_grow_too_large_by_decompression(transport, peer, m
         assert (await carrier.send(post(there.url))).body == fits
         with pytest.raises(LimitError, match=r"limits\.DECOMPRESSED_BYTES"):
             await carrier.send(post(there.url))
+
+
+def test_a_module_that_httpcore_misses_is_looked_for_once():
+    script = """
+import asyncio, sys
+asked = []
+
+class Without:
+    def find_spec(self, name, path=None, target=None):
+        if name == "sniffio":
+            asked.append(name)
+            raise ModuleNotFoundError(name)
+
+sys.meta_path.insert(0, Without())
+from toolstone.testing.faults import faults
+from toolstone import Agent, Responses
+
+with faults() as peer:
+    model = Responses(base_url=peer.base_url("H44", times=0), model="m", api_key="sk-0123456789")
+    agent = Agent(model)
+    for _ in range(3):
+        agent.run_sync("hello")
+print(len(asked))
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+
+    assert (done.stdout, done.stderr) == ("1\n", "")

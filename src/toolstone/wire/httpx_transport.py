@@ -6,9 +6,11 @@ the request. So there are several small pools, filled one after the other.
 
 from __future__ import annotations
 
+import sys
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, field
 from functools import cache, lru_cache
+from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final
 
 from toolstone import limits
@@ -33,11 +35,23 @@ _SHARD: Final = 10
 """Connections of one small pool."""
 
 
+def _look_once_for(module: str) -> None:
+    """Spare httpcore, which asks for it four times a request, to look for it in vain each time.
+
+    Python takes None there as the news that there is no such module.
+    """
+    try:
+        import_module(module)
+    except ImportError:
+        sys.modules[module] = None  # type: ignore[assignment]
+
+
 @cache
 def _httpx() -> ModuleType:
     """The one place where httpx is imported."""
     import httpx  # noqa: PLC0415
 
+    _look_once_for("sniffio")
     without_secrets("httpx", *(f"httpcore.{part}" for part in ("connection", "http11", "proxy")))
     return httpx
 
