@@ -97,9 +97,10 @@ def redact(text: str) -> str:
     for form in forms:
         text = text.replace(form, REDACTED)
     for form in forms:
-        begins = _beginning(form)
-        while (at := text.find(begins)) >= 0:
+        begins, at = _beginning(form), 0
+        while (at := text.find(begins, at)) >= 0:
             text = f"{text[:at]}{REDACTED}{text[at + _same(form, text[at:]) :]}"
+            at += len(REDACTED)  # a key may stand in what replaces it
     cut = max((_cut(form, text) for form in forms), default=0)
     return f"{text[:-cut]}{REDACTED}" if cut else text
 
@@ -144,8 +145,12 @@ def _forget(number: int) -> None:
 
 
 def _sort() -> None:
-    known = {form for forms in list(_live.values()) for form in forms}
-    FORMS[:] = sorted(known, key=len, reverse=True)
+    known = None
+    # Until they are so: another thread's secret may have begun or ended meanwhile. No lock, since a
+    # secret may end anywhere, and a process fork.
+    while known != (now := {form for forms in list(_live.values()) for form in forms}):
+        known = now
+        FORMS[:] = sorted(now, key=len, reverse=True)
 
 
 def _forms(text: str) -> tuple[str, ...]:

@@ -1,0 +1,27 @@
+"""Live secrets are struck out of any text, whatever they are and whenever they begin."""
+
+from toolstone import _secrets
+from toolstone._secrets import REDACTED, Secret, redact
+
+
+def test_a_secret_that_stands_in_what_replaces_it_is_struck_out_and_that_ends():
+    held = [Secret(REDACTED), Secret("redacted"), Secret("[redacte")]
+
+    assert REDACTED in redact("a redacted thing")
+    assert len(held) == 3
+
+
+def test_a_secret_that_begins_while_another_does_is_struck_out_too(monkeypatch):
+    held = []
+
+    def meanwhile(known, **given):
+        """Another thread, between the look at what lives and the writing of it."""
+        monkeypatch.undo()
+        held.append(Secret("the second one's key"))
+        return sorted(known, **given)
+
+    monkeypatch.setattr(_secrets, "sorted", meanwhile, raising=False)
+    held.append(Secret("the first one's key"))
+
+    assert redact("the first one's key, the second one's key") == f"{REDACTED}, {REDACTED}"
+    assert len(held) == 2
