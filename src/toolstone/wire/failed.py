@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import ssl
+from inspect import currentframe
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from toolstone._secrets import holds_secret
@@ -21,7 +22,8 @@ Error = TypeVar("Error", bound=BaseException)
 def frameless(error: Error) -> Error:
     """An error without its frames, and those behind it: they hold headers and bodies.
 
-    A report that shows local variables would show them too. What happened remains.
+    A report that shows local variables would show them too. What happened remains, and so does
+    what the caller is handling while we are asked.
     """
     for one in _behind(error):
         one.__traceback__ = None
@@ -42,12 +44,23 @@ def _behind(error: BaseException) -> Iterator[BaseException]:
     seen: set[int] = set()
     while behind:
         one = behind.pop()
-        if one is None or id(one) in seen:
+        if one is None or id(one) in seen or (one is not error and _theirs(one)):
             continue
         seen.add(id(one))
         yield one
         behind += [one.__cause__, one.__context__]
         behind += one.exceptions if isinstance(one, BaseExceptionGroup) else ()
+
+
+def _theirs(error: BaseException) -> bool:
+    """Whether code that is not ours has caught it and called us: Python made it our context."""
+    catcher = error.__traceback__ and error.__traceback__.tb_frame
+    if catcher is None or catcher.f_globals.get("__name__", "").startswith("toolstone."):
+        return False
+    frame = currentframe()
+    while frame is not None and frame is not catcher:
+        frame = frame.f_back
+    return frame is not None
 
 
 def no_connection(error: BaseException) -> TransportError:
