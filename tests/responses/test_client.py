@@ -843,3 +843,9 @@ async def test_cancelled_at_any_moment_it_leaves_nothing_behind(transport, reque
             assert (await asked.respond(request_, Seen())).id == "resp_1"
             while len(asyncio.all_tasks()) - len(there.tasks) > ours:  # noqa: ASYNC110  no event tells it
                 await asyncio.sleep(0)
+
+
+@pytest.mark.parametrize("name", ["x-key", "x-name"])
+def test_a_header_that_is_no_text_is_refused_by_its_name(name):
+    with pytest.raises(ConfigError, match=f"the value of header '{name}' is a 'NoneType'"):
+        Responses(base_url="https://host/v1", model="m", headers={name: None})

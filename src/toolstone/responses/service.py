@@ -212,13 +212,20 @@ class Service:
 
 def _hidden(headers: Mapping[str, str]) -> Mapping[str, str]:
     """Headers of the user's own; the values of those that may say who asks are hidden."""
-    return {name: Secret(v) if _PRIVATE.search(name) else v for name, v in headers.items()}
+    return {
+        name: Secret(value) if isinstance(value, str) and _PRIVATE.search(name) else value
+        for name, value in headers.items()
+    }
 
 
 def _checked(headers: Mapping[str, str]) -> Mapping[str, str]:
     for name, value in headers.items():
         if not _NAME.fullmatch(name):
             raise ConfigError(f"header name {name[:40]!r}: use letters, digits and '-'")
+        if not isinstance(value, str):
+            raise ConfigError(
+                f"the value of header {name!r} is a {type(value).__name__!r}; it must be text"
+            )
         if not value.isascii() or not value.isprintable():
             raise ConfigError(
                 f"the value of header {name!r} ({len(value)} characters) holds a line break or a "
