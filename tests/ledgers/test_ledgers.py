@@ -9,7 +9,7 @@ import sys
 import pytest
 
 from toolstone import ConfigError, ConflictError, MemoryLedger, SQLiteLedger, StorageError, user
-from toolstone.events import Began, Record
+from toolstone.events import Began, Record, encode_record
 from toolstone.testing import check_ledger
 
 
@@ -84,6 +84,29 @@ async def test_a_record_changed_from_outside_is_refused_not_believed(tmp_path):
         connection.close()
         with pytest.raises(StorageError):
             await ledger.load("s")
+    ledger.close()
+
+
+async def test_a_file_kept_before_there_were_checksums_is_gone_on_with(tmp_path):
+    import sqlite3
+
+    path = tmp_path / "a.sqlite"
+    with sqlite3.connect(path) as connection:
+        connection.execute(
+            "CREATE TABLE records (session TEXT NOT NULL, seq INTEGER NOT NULL,"
+            " record TEXT NOT NULL, PRIMARY KEY (session, seq)) WITHOUT ROWID"
+        )
+        connection.executemany(
+            "INSERT INTO records VALUES (?, ?, ?)",
+            [(name, n, encode_record(record(n)).decode()) for name in "st" for n in range(2)],
+        )
+    connection.close()
+    ledger = SQLiteLedger(path)
+
+    assert await ledger.load("s") == [record(0), record(1)]
+    await ledger.append("s", [record(2)])
+    assert await ledger.load("s") == [record(0), record(1), record(2)]
+    assert await ledger.sessions() == ["s", "t"]
     ledger.close()
 
 

@@ -34,7 +34,7 @@ __all__ = ["SQLiteLedger"]
 T = TypeVar("T")
 
 VERSION: Final = 1
-"""Of the file; a newer one is refused."""
+"""Of the file; an older one is brought up to it, a newer one is refused."""
 
 _SCHEMA: Final = (
     """
@@ -224,6 +224,7 @@ class SQLiteLedger:
         with _transaction(connection):
             for statement in _SCHEMA:
                 connection.execute(statement)
+            _upgrade(connection)
 
     def _close(self) -> None:
         if self._connection is not None:
@@ -299,6 +300,19 @@ def _transaction(connection: sqlite3.Connection, begin: str = "BEGIN IMMEDIATE")
         if connection.in_transaction:  # a full disk has ended it already
             connection.execute("ROLLBACK")
         raise
+
+
+def _upgrade(connection: sqlite3.Connection) -> None:
+    """Give records that were kept before version 1 their checksums, and sessions their lengths."""
+    columns = connection.execute("PRAGMA table_info(records)").fetchall()
+    if any(name == "sum" for _, name, *_ in columns):
+        return
+    connection.create_function("checksum", 3, _sum, deterministic=True)
+    connection.execute("ALTER TABLE records ADD COLUMN sum INTEGER")
+    connection.execute("UPDATE records SET sum = checksum(session, seq, record)")
+    connection.execute(
+        "INSERT INTO sessions SELECT session, COUNT(*) FROM records GROUP BY session"
+    )
 
 
 def _length(connection: sqlite3.Connection, session: str) -> int:
