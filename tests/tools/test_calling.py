@@ -11,7 +11,7 @@ from toolstone import limits
 from toolstone.errors import ToolError
 from toolstone.events import ToolProgress
 from toolstone.items import CallKey
-from toolstone.tools import Limit, ToolContext, tool
+from toolstone.tools import Limit, ToolContext, threads, tool
 from toolstone.tools.threads import abandoned
 
 variable = contextvars.ContextVar("variable", default="unset")
@@ -706,6 +706,21 @@ async def test_an_abandoned_thread_keeps_its_place_until_it_ends(run_calls):
     assert limit.gate._free == 0
     release.set()
     await eventually(lambda: limit.gate._free == 1)
+
+
+async def test_a_call_that_gets_no_thread_gives_its_place_back(run_calls, monkeypatch):
+    limit = Limit("threadless", 1)
+    monkeypatch.setattr(limits, "SYNC_THREADS", 0)
+    monkeypatch.setattr(threads, "_pools", {})  # one without threads yet
+
+    @tool(limit=limit)
+    def never() -> str:
+        return ""
+
+    (told,) = await run_calls(never)
+
+    assert "all 0 threads for blocking tools are held" in told.output
+    assert limit.gate._free == 1
 
 
 async def test_no_calls_are_no_work(run_calls):

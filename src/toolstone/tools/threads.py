@@ -100,7 +100,8 @@ class _Pool:
                 if self.threads <= self.abandoned:
                     raise ToolError(
                         f"not called: all {self.threads} threads for blocking tools are held by "
-                        "calls that timed out and have not ended (limits.SYNC_THREADS)"
+                        "calls that timed out or were cancelled, and have not ended "
+                        "(limits.SYNC_THREADS)"
                     )
             self.jobs.append(job)
 
@@ -184,7 +185,12 @@ async def run_in_thread(
     """
     job = _Job(function, arguments, ended)
     pool = _pool()
-    pool.submit(job)
+    try:
+        pool.submit(job)
+    except (RuntimeError, ToolError):
+        if ended is not None:
+            ended()  # it will never begin
+        raise
     while True:
         try:
             value, error = await job.future
