@@ -8,6 +8,7 @@ from toolstone import limits
 from toolstone.errors import DefinitionError
 from toolstone.schema.arguments import ArgumentsProblem
 from toolstone.schema.foreign import ForeignSchema
+from toolstone.schema.linear import compile_pattern, pattern_problem
 
 
 def schema(**properties):
@@ -64,6 +65,31 @@ def test_what_fits_is_read():
 )  # fmt: skip
 def test_what_does_not_fit_is_refused_with_path_and_reason(node, sent, says):
     assert refusal(schema(a=node), f'{{"a":{sent}}}') == says
+
+
+@pytest.mark.parametrize("keyword", ["minLength", "multipleOf", "maximum", "default"])
+def test_a_number_that_json_has_not_is_no_part_of_a_schema(keyword):
+    with pytest.raises(DefinitionError, match="its schema is not plain JSON data"):
+        ForeignSchema("f", schema(a={keyword: float("inf")}))
+
+
+@pytest.mark.parametrize(
+    ("pattern", "inside", "outside"),
+    [
+        (r"^[\d--9]$", "-90", "./"),  # a class and '-' make no range, whichever comes first
+        (r"^[+--]$", "+,-", "*."),
+        (r"^[\s-\d]$", " -7", "a"),
+        (r"^[a-c-e]$", "abc-e", "d"),
+    ],
+)
+def test_a_hyphen_in_a_set_means_what_ecmascript_says(pattern, inside, outside):
+    found_in = compile_pattern(pattern).found_in
+
+    assert [char for char in inside + outside if found_in(char)] == list(inside)
+
+
+def test_a_repetition_too_large_to_lay_out_is_refused_by_its_limit():
+    assert "more than 5000 states: limits.PATTERN_STATES" in (pattern_problem("a{99999}") or "")
 
 
 @pytest.mark.parametrize(

@@ -41,7 +41,7 @@ class SafeSchema:
         try:
             raw = to_json(schema)
             if len(raw) <= limits.SCHEMA_BYTES:
-                self.schema: Any = from_json(raw)  # a copy: nobody changes it under us
+                self.schema: Any = from_json(raw, allow_inf_nan=False)  # a copy, ours alone
         except (ValueError, RecursionError) as error:
             raise UnsafeSchema(f"its schema is not plain JSON data: {error}") from error
         if len(raw) > limits.SCHEMA_BYTES:

@@ -78,7 +78,7 @@ _CLASSES: Final = {
     "s": r"\t\n\x0B\f\r \u{a0}\u{1680}\u{2000}-\u{200a}"
     r"\u{2028}\u{2029}\u{202f}\u{205f}\u{3000}\u{feff}",
 }
-_REPEAT: Final = re.compile(r"(?:[*+?]|\{(\d{1,4})(,(\d{0,4}))?\})\??", re.ASCII)
+_REPEAT: Final = re.compile(r"(?:[*+?]|\{(\d{1,9})(,(\d{0,9}))?\})\??", re.ASCII)
 _PROPERTY: Final = re.compile(r"\\[pP](\{[A-Za-z0-9_=]{1,60}\})", re.ASCII)
 _HEX: Final = re.compile(r"x([0-9A-Fa-f]{2})|u([0-9A-Fa-f]{4})|u\{([0-9A-Fa-f]{1,6})\}", re.ASCII)
 _GROUP: Final = re.compile(r"\(\?(?::|i:|P?<[A-Za-z_][A-Za-z0-9_]{0,63}>)", re.ASCII)
@@ -196,16 +196,16 @@ class _Translation:
         written: list[str] = []
         states = _SET_STATES
         while not self._at_end_of_set():
-            said, more = self._member()
-            states += more
-            if not more and self.text[self.at : self.at + 1] == "-":
+            said, many = self._member()
+            states += many
+            if self.text[self.at : self.at + 1] == "-":
                 self.at += 1
                 if self._at_end_of_set():
                     written += [said, r"\x2D"]
                     break
                 end, more = self._member()
                 states += more
-                written += [said, r"\x2D", end] if more else [f"{said}-{end}"]
+                written += [said, r"\x2D", end] if many or more else [f"{said}-{end}"]
             else:
                 written.append(said)
         self.at += 1
