@@ -53,3 +53,12 @@ async def test_json_lines_hold_every_fact_for_their_owner_alone(tmp_path):
 def test_a_file_that_cannot_be_written_is_a_storage_error(tmp_path):
     with pytest.raises(StorageError, match="directory"):
         JSONLines(tmp_path / "none" / "x").observe("r", Finished("complete"))
+
+
+def test_a_fact_that_cannot_be_said_in_json_is_counted_as_missing(tmp_path):
+    observer = JSONLines(tmp_path / "run.jsonl")
+    with pytest.raises(StorageError, match="Unicode"):
+        observer.observe("r", Finished("failed", "\ud800"))
+    observer.observe("r", Finished("complete"))
+    assert observer.dropped == 1
+    assert len((tmp_path / "run.jsonl").read_bytes().splitlines()) == 1

@@ -65,9 +65,8 @@ class JSONLines:
             return
         with self._lock:
             seq = self._counts.get(run, 0)
-            line = encode_record(Record(seq, self._now(), run, event)) + b"\n"
             try:
-                self._write(line)
+                self._write(encode_record(Record(seq, self._now(), run, event)) + b"\n")
             except StorageError:
                 self.dropped += 1
                 raise
