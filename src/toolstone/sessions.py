@@ -85,7 +85,8 @@ class RunOptions(ResumeOptions, total=False):
         tools: Instead of the agent's.
         cancel: Stops the run from elsewhere, any thread: it raises `RunCancelled`.
         changed: What becomes of a `resume` or `advance` by another agent than began the run, such
-            as one whose tools have other code: `note` it and go on, or `refuse`.
+            as one whose tools have other code: go on (`note`, which `resume` writes down), or
+            `refuse`.
     """
 
     session: str | None
@@ -112,9 +113,9 @@ class Sessions:
         self.ledger = ledger
         self._observers = observers
         self._memory = MemoryLedger()
-        kept = self._memory if ledger is None else ledger
-        self._hold = getattr(kept, "hold", None)
-        self._release = getattr(kept, "release", None)
+        self._kept: Ledger = self._memory if ledger is None else ledger
+        self._hold = getattr(self._kept, "hold", None)
+        self._release = getattr(self._kept, "release", None)
 
     def take(self, session: str | None) -> str | None:
         """Hold a session before it is loaded, so that nobody else runs it meanwhile.
@@ -125,6 +126,7 @@ class Sessions:
         Raises:
             InputError: The name cannot be.
             ConflictError: Somebody else is running it; or the very run whose tool asks for it.
+            StorageError: The ledger cannot hold it.
         """
         if session is None:
             return None
@@ -146,12 +148,15 @@ class Sessions:
         except ConflictError:
             self._refuse_own(session)
             raise
+        except ToolstoneError:
+            raise
+        except Exception as error:
+            raise broken_ledger(self._kept, error) from error
         return session
 
     def _refuse_own(self, session: str) -> None:
         """Keep a tool from going on with the run that waits for it: neither would ever be right."""
-        ledger = self._memory if self.ledger is None else self.ledger
-        around = spending.get()
+        ledger, around = self._kept, spending.get()
         while around is not None:
             owner = around.owner
             if around.calling and owner is not None and owner[0] is ledger and owner[1] == session:
@@ -162,9 +167,19 @@ class Sessions:
             around = around.outer
 
     def let_go(self, session: str | None) -> None:
-        """Let go of what `take` or `load` has taken."""
-        if session is not None and self._release is not None:
+        """Let go of what `take` or `load` has taken.
+
+        Raises:
+            StorageError: The ledger cannot.
+        """
+        if session is None or self._release is None:
+            return
+        try:
             self._release(session)
+        except ToolstoneError:
+            raise
+        except Exception as error:
+            raise broken_ledger(self._kept, error) from error
 
     async def load(self, session: str | None) -> tuple[Run, Ledger | None]:
         """The session so far, and the ledger to write it to.
@@ -177,7 +192,7 @@ class Sessions:
             if self.ledger is not None:
                 self.take(run.session)
             return run, self.ledger
-        ledger = self._memory if self.ledger is None else self.ledger
+        ledger = self._kept
         try:
             records = await ledger.load(session)
         except ToolstoneError:

@@ -310,3 +310,16 @@ async def test_a_run_cancelled_while_a_fact_is_being_kept_leaves_as_cancelled(tm
         await task
     run = fold(await ledger.load("s"))
     assert [c.returned.output if c.returned else None for c in run.open] == ["quick", None]
+
+
+@pytest.mark.parametrize("door", ["hold", "release"])
+async def test_a_ledger_that_cannot_say_who_runs_a_session_is_a_storage_error(door):
+    ledger = MemoryLedger()
+
+    def unreachable(_session):
+        raise TimeoutError
+
+    setattr(ledger, door, unreachable)
+
+    with pytest.raises(StorageError, match="the ledger 'MemoryLedger' raised TimeoutError"):
+        await Agent(Scripted("hi"), ledger=ledger).run("go", session="s")
