@@ -1,6 +1,6 @@
 """Live secrets are struck out of any text, whatever they are and whenever they begin."""
 
-from toolstone import _secrets
+from toolstone import ServerTool, _secrets
 from toolstone._secrets import REDACTED, Secret, redact
 
 
@@ -25,3 +25,13 @@ def test_a_secret_that_begins_while_another_does_is_struck_out_too(monkeypatch):
 
     assert redact("the first one's key, the second one's key") == f"{REDACTED}, {REDACTED}"
     assert len(held) == 2
+
+
+def test_of_a_remote_tool_s_headers_those_that_say_who_asks_are_secrets():
+    headers = {"Accept": "application/json", "X-Api-Key": "the remote tool's key"}
+    tool = ServerTool("mcp", server_label="crm", server_url="https://crm", headers=headers)
+
+    assert redact("application/json") == "application/json"
+    assert redact("the remote tool's key") == REDACTED
+    assert tool.spec.raw["headers"] == headers
+    assert "application" not in repr(tool.spec.raw)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from base64 import b64encode
 from collections.abc import Iterator, Mapping
 from typing import Any, Final, NoReturn
@@ -10,6 +11,7 @@ from weakref import finalize
 
 __all__ = [
     "FORMS",
+    "PRIVATE",
     "REDACTED",
     "Hidden",
     "Secret",
@@ -21,6 +23,8 @@ __all__ = [
 ]
 
 REDACTED: Final = "[redacted]"
+PRIVATE: Final = re.compile(r"(?i)auth|cookie|credential|key|pass|secret|signature|token")
+"""In the name of a header that may say who asks; what other headers hold is no secret."""
 _SHORTEST: Final = 8
 """Shorter ones are no secrets: they would be found in any text."""
 _ENOUGH: Final = 24

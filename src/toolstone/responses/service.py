@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final, Protocol, Self, TypeVar, cast
 
 from toolstone import limits
-from toolstone._secrets import Hidden, Secret
+from toolstone._secrets import PRIVATE, Hidden, Secret
 from toolstone.errors import ConfigError, ServiceError
 from toolstone.events import Noted, Retrying
 from toolstone.ports import Profile, Response
@@ -42,7 +42,6 @@ Got = TypeVar("Got", covariant=True)  # noqa: PLC0105  the answer, where it is o
 DEFAULT_PROFILE: Final = Profile()
 DEFAULT_RETRY: Final = Retry()
 _NAME: Final = re.compile(r"[A-Za-z0-9-]+")
-_PRIVATE: Final = re.compile(r"(?i)auth|cookie|credential|key|pass|secret|signature|token")
 
 
 class Attempted(Protocol[Got]):
@@ -213,7 +212,7 @@ class Service:
 def _hidden(headers: Mapping[str, str]) -> Mapping[str, str]:
     """Headers of the user's own; the values of those that may say who asks are hidden."""
     return {
-        name: Secret(value) if isinstance(value, str) and _PRIVATE.search(name) else value
+        name: Secret(value) if isinstance(value, str) and PRIVATE.search(name) else value
         for name, value in headers.items()
     }
 

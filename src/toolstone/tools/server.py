@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from pydantic_core import PydanticSerializationError, to_json
 
-from toolstone._secrets import Secret
+from toolstone._secrets import PRIVATE, Hidden, Secret
 from toolstone.errors import DefinitionError
 from toolstone.ports import ToolSpec
 from toolstone.tools.policy import DEFAULT
@@ -131,8 +131,14 @@ def _hidden(options: Mapping[str, Any]) -> dict[str, Any]:
     if isinstance(token := options.get("authorization"), str):
         hidden["authorization"] = Secret(token)
     if isinstance(headers := options.get("headers"), dict):
-        hidden["headers"] = {k: Secret(v) if isinstance(v, str) else v for k, v in headers.items()}
+        hidden["headers"] = {name: _private(name, value) for name, value in headers.items()}
     return hidden
+
+
+def _private(name: str, value: Any) -> Any:
+    if not isinstance(value, str):
+        return value
+    return Secret(value) if PRIVATE.search(name) else Hidden(value)
 
 
 def without_secrets(raw: Mapping[str, Any]) -> dict[str, Any]:
