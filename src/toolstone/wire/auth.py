@@ -108,10 +108,12 @@ async def _asked(source: Callable[[], str | Awaitable[str]]) -> object:
     except ToolstoneError:
         raise
     except Exception as error:
+        late = (
+            f", or took longer than {limits.CREDENTIALS_SECONDS:g} s (limits.CREDENTIALS_SECONDS)"
+        )
         raise ConfigError(
-            f"the function that gives the API key raised {type(error).__name__}, or took longer "
-            f"than {limits.CREDENTIALS_SECONDS:g} s (limits.CREDENTIALS_SECONDS); it must return "
-            "the key"
+            f"the function that gives the API key raised {type(error).__name__}"
+            f"{late if isinstance(error, TimeoutError) else ''}; it must return the key"
         ) from error
 
 
