@@ -71,7 +71,7 @@ def tell_value(key: CallKey, value: Any) -> Returned:
     """A call that did not raise. A live key in what it returned is struck out."""
     try:
         told = render_result(value)
-        for form in FORMS:
+        for form in [*FORMS]:  # another thread's secret may begin meanwhile
             if form in told or type(told) is list:
                 told = redact_json(told)
                 break
