@@ -29,7 +29,7 @@ SIGNAL_SECONDS: Final = 0.25  # between looks of a blocking door for a signal it
 EXIT_SECONDS: Final = 1.0  # for connections of the blocking doors to close when the process ends
 
 # One turn (`Agent(concurrency=)`).
-CALLS_PER_TURN = 128  # further calls are answered "limit"
+CALLS_PER_TURN = 128  # further calls are answered "limit"; how many at once: concurrency=
 SYNC_THREADS = 64  # threads for blocking tools, in the process
 STREAM_BACKLOG: Final = 64  # batches of events a slow reader may fall behind
 

@@ -21,6 +21,7 @@ from toolstone.runs.loop import Rig, spending
 from toolstone.runs.plan import Offer, Plan, fingerprint
 from toolstone.schema.output import OutputType
 from toolstone.sessions import NO_CALL, Wish
+from toolstone.tools.code import code_of
 from toolstone.tools.context import CancelToken, ToolContext
 from toolstone.tools.toolbox import Toolbox
 
@@ -184,8 +185,9 @@ class Workshop(Generic[Output]):
         """The first fact of a run."""
         offer = plan.offer()
         self._described = self._described or repr(self.output)
-        name = self.model_name
-        told = fingerprint(name, plan.instructions, offer.specs, offer.code, self._described)
+        # what a function of the context says may be another text each time; its code is not
+        said = code_of(self.instructions) if callable(self.instructions) else plan.instructions
+        told = fingerprint(self.model_name, said, offer.specs, offer.code, self._described)
         return Began(items, told, plan.budget.as_data(), resumed)
 
     def _settled(self, settings: Settings, toolbox: Toolbox, final: bool) -> Settings:
@@ -205,7 +207,8 @@ class Workshop(Generic[Output]):
         context = ToolContext(run_id, NO_CALL, wish.deps, wish.cancel or CancelToken())
         try:
             text = self.instructions(context)
-            return str(await text if inspect.isawaitable(text) else text)
+            said = str(await text if inspect.isawaitable(text) else text)
+            said.encode()  # half a character cannot be sent
         except ToolstoneError:
             raise
         except Exception as error:
@@ -214,6 +217,7 @@ class Workshop(Generic[Output]):
                 f"instructions={name}: it raised {type(error).__name__} (chained to this); "
                 "nothing was sent"
             ) from error
+        return said
 
     async def _open_model(self) -> Model:
         if self.model is None:

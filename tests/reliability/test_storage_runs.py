@@ -274,6 +274,25 @@ async def test_d05_the_same_agent_made_again_is_the_same(ledgers):
     assert [one.fact.type for one in result.records].count("noted") == 0
 
 
+async def test_d05_instructions_that_tell_the_time_are_those_of_the_same_agent(ledgers):
+    hours = iter(range(24))
+
+    def begun(context):
+        return f"It is {next(hours)} o'clock."
+
+    def made(*turns, instructions=begun):
+        tools = [acting("str(n)")]
+        return Agent(Scripted(*turns), ledger=ledgers[0], tools=tools, instructions=instructions)
+
+    agent = made(call("act", n=1))
+    await agent.begin("go", "s")
+    await agent.advance("s")
+
+    with pytest.raises(InputError, match="begun by another agent"):
+        await made("no", instructions=lambda context: "Be brief.").resume("s", changed="refuse")
+    assert (await made("the end").resume("s", changed="refuse")).output == "the end"
+
+
 FROZEN = """
 {"v":1,"seq":0,"at":1.5,"run":"r","type":"began","input":[{"type":"message","role":"user","content":"go"}],"agent":"abc","budget":{"requests":32},"resumed":false}
 {"v":1,"seq":1,"at":1.5,"run":"r","type":"asked","number":1,"input_tokens":0,"output_tokens":0}
