@@ -25,7 +25,7 @@ __all__ = [
 REDACTED: Final = "[redacted]"
 PRIVATE: Final = re.compile(r"(?i)auth|cookie|credential|key|pass|secret|signature|token")
 """In the name of a header that may say who asks; what other headers hold is no secret."""
-_SHORTEST: Final = 8
+_SHORTEST: Final = 12
 """Shorter ones are no secrets: they would be found in any text."""
 _ENOUGH: Final = 24
 """So many characters tell a secret that is twice as long."""
@@ -53,7 +53,7 @@ class Hidden(str):
 class Secret(Hidden):
     """Hidden text that `redact` finds in any other text, for as long as it lives.
 
-    At least 8 characters; shorter text is hidden, and not looked for.
+    At least 12 characters; shorter text (`lm-studio`, `not-needed`) is hidden, and not looked for.
     """
 
     __slots__ = ()

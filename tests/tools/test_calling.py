@@ -665,6 +665,20 @@ async def test_calls_of_a_serial_tool_never_overlap(run_calls):
     assert most == 1
 
 
+async def test_a_call_whose_default_cannot_be_copied_gives_its_place_back(run_calls):
+    class Once(list):
+        def __deepcopy__(self, memo):
+            raise RuntimeError("no copies")
+
+    @tool(serial=True)
+    async def alone(tags: list[str] = Once()) -> str:
+        return ""
+
+    found = await run_calls(alone, alone)
+
+    assert [one.how for one in found] == ["raised", "raised"]
+
+
 async def test_a_limit_is_shared_by_tools_of_both_kinds(run_calls):
     lock, now, most = threading.Lock(), 0, 0
 

@@ -47,5 +47,6 @@ def _is_there(path: Path) -> bool:
         what = "a symbolic link" if stat.S_ISLNK(mode) else "no plain file"
         raise OSError(errno.ELOOP, f"{path.name!r} is {what}")
     if os.name == "posix" and mode & _OTHERS:
-        path.chmod(_OWNER)
+        with suppress(FileNotFoundError):  # a log that another process has just folded in
+            path.chmod(_OWNER)
     return True

@@ -216,7 +216,12 @@ class Tool:
         """
         given = bound.arguments
         if self._context is not None or self._copied:
-            given = self._complete(given, context)
+            try:
+                given = self._complete(given, context)
+            except BaseException:
+                if gate is not None:
+                    gate.release()
+                raise
         run = self._run
         if run is None:
             raise DefinitionError(f"tool {self.name!r} is deferred: its calls wait to be settled")
