@@ -5,10 +5,17 @@ from toolstone._secrets import REDACTED, Secret, redact
 
 
 def test_a_secret_that_stands_in_what_replaces_it_is_struck_out_and_that_ends():
-    held = [Secret(REDACTED), Secret("redacted"), Secret("[redacte")]
+    held = [Secret(REDACTED * 2), Secret("redacted][redacted")]
 
-    assert REDACTED in redact("a redacted thing")
-    assert len(held) == 3
+    assert REDACTED in redact(f"a {REDACTED * 3} thing")
+    assert len(held) == 2
+
+
+def test_a_short_placeholder_is_no_secret():
+    held = Secret("not-needed")
+
+    assert redact("a key is not-needed here") == "a key is not-needed here"
+    assert repr(held) == "Secret(...)"
 
 
 def test_a_secret_that_begins_while_another_does_is_struck_out_too(monkeypatch):

@@ -671,7 +671,7 @@ async def test_a_call_whose_default_cannot_be_copied_gives_its_place_back(run_ca
             raise RuntimeError("no copies")
 
     @tool(serial=True)
-    async def alone(tags: list[str] = Once()) -> str:
+    async def alone(tags: list[str] = Once()) -> str:  # noqa: B008  the default is the subject
         return ""
 
     found = await run_calls(alone, alone)
