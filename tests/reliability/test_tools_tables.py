@@ -228,8 +228,6 @@ async def test_t25_a_signature_is_read_as_the_table_says(case, module):
 @cases("T25")
 def test_t28_the_schema_is_the_same_with_annotations_as_text(case, module):
     """And, from Python 3.14 on, with annotations that are evaluated late: those of the first."""
-    if "lines" in case:
-        pytest.skip("a syntax of its own")
     early = module(PRELUDE + case["code"])
     as_text = module("from __future__ import annotations\n" + PRELUDE + case["code"])
 
