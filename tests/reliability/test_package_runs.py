@@ -9,13 +9,14 @@ import pytest
 # -------------------------------------------------------------------------- L12: odd interpreters
 
 RUN = """
-import sys
+import os, sys
 SEEN = []
 def watch(event, args):
     if event in ("socket.connect", "socket.getaddrinfo", "subprocess.Popen"):
         SEEN.append((event, str(args[1:])))
-    if event == "open" and isinstance(args[1], str) and set(args[1]) & set("wax+"):
-        if "__pycache__" not in str(args[0]):
+    if event == "open" and not isinstance(args[0], int):
+        writes = set(args[1]) & set("wax+") if args[1] else args[2] & (os.O_RDWR | os.O_WRONLY)
+        if writes and "__pycache__" not in str(args[0]):
             SEEN.append((event, str(args[0])))
 sys.addaudithook(watch)
 import typing

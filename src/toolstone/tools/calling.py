@@ -369,10 +369,11 @@ class _Batch:
         if not self.running:
             return False
         running = {c.task: c for c in self.calls if c.task is not None}
-        for task, call in running.items():
+        for task in running:
+            task.cancel(IN_TIME)  # first: of what has not begun nothing does, now
+        for call in running.values():
             if call.cancel is not None:
                 call.cancel.cancel()
-            task.cancel(IN_TIME)
         stubborn, cancelled = await _wait(set(running), self.loop)
         for task in stubborn:
             task.cancel()  # the task of a blocking tool ends so, its thread does not

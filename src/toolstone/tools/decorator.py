@@ -88,13 +88,18 @@ def tool(
 
     def attach(function: F) -> F:
         target = function.__func__ if isinstance(function, classmethod | staticmethod) else function
+        before = getattr(target, ATTRIBUTE, None)
         try:
             setattr(target, ATTRIBUTE, policy)
         except AttributeError as error:
             raise DefinitionError(
                 f"a {type(function).__name__!r} cannot carry a policy; decorate a function"
             ) from error
-        _check(target, bound=isinstance(function, classmethod) or in_a_class(target))
+        try:
+            _check(target, bound=isinstance(function, classmethod) or in_a_class(target))
+        except BaseException:
+            setattr(target, ATTRIBUTE, before)  # what is refused leaves nothing behind
+            raise
         return function
 
     return attach if function is None else attach(function)

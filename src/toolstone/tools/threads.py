@@ -125,22 +125,25 @@ class _Pool:
 
     def _next(self) -> _Job | None:
         with self.lock:
-            while not self.jobs:
-                if self.threads > limits.SYNC_THREADS + self.abandoned:
-                    self.threads -= 1  # it stood in for one that has come back
-                    return None
-                self.idle += 1
-                self.work.wait()
-                self.idle -= 1
-            job = self.jobs.popleft()
-            job.running = True
-            return job
+            while True:
+                while not self.jobs:
+                    if self.threads > limits.SYNC_THREADS + self.abandoned:
+                        self.threads -= 1  # it stood in for one that has come back
+                        return None
+                    self.idle += 1
+                    self.work.wait()
+                    self.idle -= 1
+                job = self.jobs.popleft()
+                if not job.future.cancelled():  # what nobody waits for any more never begins
+                    job.running = True
+                    return job
 
     def abandon(self, job: _Job) -> None:
         """Nobody waits for this job any more: it is never begun, or its thread is written off."""
         with self.lock:
             if not job.running:
-                self.jobs.remove(job)
+                with suppress(ValueError):  # passed over already
+                    self.jobs.remove(job)
                 if job.ended is not None:
                     job.ended()
                 return
