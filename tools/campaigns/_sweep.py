@@ -13,6 +13,7 @@ import io
 import logging
 import re
 import sys
+import tracemalloc
 import warnings
 from collections.abc import Coroutine
 from contextlib import contextmanager
@@ -169,6 +170,12 @@ class Noise:
         self.told.append(f"the loop: {context.get('message')} {context.get('exception')!r}")
 
 
+def _made(warned: warnings.WarningMessage) -> str:
+    """Where the object was made that a warning is about; python -X tracemalloc=20 knows."""
+    made = tracemalloc.get_object_traceback(warned.source) if warned.source is not None else None
+    return "" if made is None else "".join(f"\n      {line.strip()}" for line in made.format())
+
+
 class _Handler(logging.Handler):
     def __init__(self, noise: Noise) -> None:
         super().__init__(logging.WARNING)
@@ -201,5 +208,5 @@ def listening(*, collect: bool = True) -> Iterator[Noise]:
     finally:
         sys.stderr, sys.unraisablehook = stderr, hook
         root.removeHandler(handler)
-    noise.told += [f"warning: {one.category.__name__}: {one.message}" for one in warned]
+    noise.told += [f"warning: {one.category.__name__}: {one.message}{_made(one)}" for one in warned]
     noise.told += [f"stderr: {line}" for line in said.getvalue().splitlines() if line.strip()]
