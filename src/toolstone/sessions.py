@@ -256,31 +256,21 @@ class Sessions:
         """
         held = self.take(session)
         try:
-            await self._rule(session, key, ruling, states, tools)
+            run, ledger = await self.load_existing(session)
+            found = run.find(key)
+            state = "returned" if found is None or found.returned else waits_for(found, tools)
+            if found is None or (state not in states and not _is_foreign(found, tools)):
+                open_calls = [call for call in run.open if call.returned is None]
+                waiting = ", ".join(f"{call.key} ({waits_for(call, tools)})" for call in open_calls)
+                raise InputError(
+                    f"session {session!r}: call {key} is {state!r}; this ruling is for one that is "
+                    f"{' or '.join(sorted(states))}.{_DOORS.get(state, '')} "
+                    f"Waiting: {waiting or 'none'}"
+                )
+            journal = Journal(run, run.id, ledger=ledger, observers=self._observers, now=time.time)
+            await journal.record(replace(ruling(found), call=key))
         finally:
             self.let_go(held)
-
-    async def _rule(
-        self,
-        session: str,
-        key: CallKey,
-        ruling: Callable[[CallState], Ruled],
-        states: set[str],
-        tools: Mapping[str, Tool],
-    ) -> None:
-        run, ledger = await self.load_existing(session)
-        found = run.find(key)
-        state = "returned" if found is None or found.returned else waits_for(found, tools)
-        if found is None or (state not in states and not _is_foreign(found, tools)):
-            open_calls = [call for call in run.open if call.returned is None]
-            waiting = ", ".join(f"{call.key} ({waits_for(call, tools)})" for call in open_calls)
-            raise InputError(
-                f"session {session!r}: call {key} is {state!r}; this ruling is for one that is "
-                f"{' or '.join(sorted(states))}.{_DOORS.get(state, '')} "
-                f"Waiting: {waiting or 'none'}"
-            )
-        journal = Journal(run, run.id, ledger=ledger, observers=self._observers, now=time.time)
-        await journal.record(replace(ruling(found), call=key))
 
 
 def _is_foreign(call: CallState, tools: Mapping[str, Tool]) -> bool:

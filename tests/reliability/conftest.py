@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 import pytest
 import toolstone_reach
 
+from toolstone.ledgers.sqlite import SQLiteLedger
 from toolstone.testing.faults import faults
 from toolstone.wire import AiohttpTransport, HttpxTransport
 
@@ -79,3 +80,15 @@ def meet(peer, transport):
     ours = {urlsplit(peer.base_url(name)).port for name in ("H01", "H02")}
     assert {place[1] for place in toolstone_reach.heard()} <= ours, "it spoke to somebody else"
     assert peer.strayed == 0
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "runs.sqlite"
+
+
+@pytest.fixture
+def ledger(path):
+    made = SQLiteLedger(path)
+    yield made
+    made.close()

@@ -30,18 +30,6 @@ def record(seq, text="x", run="r"):
     return Record(seq, 0.0, run, Began((user(text),)))
 
 
-@pytest.fixture
-def path(tmp_path):
-    return tmp_path / "runs.sqlite"
-
-
-@pytest.fixture
-def ledger(path):
-    made = SQLiteLedger(path)
-    yield made
-    made.close()
-
-
 # --------------------------------------------------------------------------------- power, damage
 
 

@@ -19,18 +19,6 @@ from toolstone.observers import JSONLines
 from toolstone.testing import Scripted, call
 
 
-@pytest.fixture
-def path(tmp_path):
-    return tmp_path / "runs.sqlite"
-
-
-@pytest.fixture
-def ledger(path):
-    made = SQLiteLedger(path)
-    yield made
-    made.close()
-
-
 def answer(number, items):
     return Answered(f"resp_{number}", "completed", items)
 

@@ -28,18 +28,6 @@ def record(seq, text="x"):
     return Record(seq, 0.0, "r", Began((user(text),)))
 
 
-@pytest.fixture
-def path(tmp_path):
-    return tmp_path / "runs.sqlite"
-
-
-@pytest.fixture
-def ledger(path):
-    made = SQLiteLedger(path)
-    yield made
-    made.close()
-
-
 # --------------------------------------------------------------------- modes, links, names, SQL
 
 

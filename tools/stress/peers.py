@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Self
 
+from environments import python_with
+
 DRIVERS: Final = Path(__file__).parent / "drivers"
 _START_SECONDS: Final = 120
 
@@ -28,14 +30,7 @@ class Peer:
         """Its interpreter, in an environment that is made if it is not there; ours is this one."""
         if not self.packages:
             return sys.executable
-        there = folder / self.name
-        python = there / "bin" / "python"
-        if not (there / "ready").exists():
-            print(f"making {there}: {' '.join(self.packages)}", file=sys.stderr)
-            _quietly([sys.executable, "-m", "venv", str(there)])
-            _quietly([str(python), "-m", "pip", "install", "-q", *self.packages])
-            (there / "ready").touch()
-        return str(python)
+        return python_with(folder / self.name, self.packages)
 
 
 PEERS: Final = (
@@ -143,9 +138,3 @@ def _read(process: subprocess.Popen[bytes], seconds: float) -> bytes:
             return b""
         line += piece
     return line
-
-
-def _quietly(command: list[str]) -> None:
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise SystemExit(f"{' '.join(command)} failed:\n{done.stderr[-4000:]}")
