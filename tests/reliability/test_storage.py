@@ -33,10 +33,12 @@ def record(seq, text="x", run="r"):
 # --------------------------------------------------------------------------------- power, damage
 
 
-def test_d03_a_power_cut_after_any_write_loses_nothing_acknowledged():
+def test_d03_a_power_cut_after_any_write_loses_nothing_acknowledged(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
     found = power.sweep("power-loss", cuts=50, appends=50, seed=5)
 
     assert (found.cuts, found.invalid, found.lost) == (50, [], 0)
+    assert list(tmp_path.iterdir()) == []  # every file has the name that SQLite gave it
 
 
 def test_d03_at_the_other_level_a_power_cut_loses_the_last_records_and_no_order():

@@ -24,7 +24,7 @@ _JOURNALS: Final = 0x800 | 0x80000  # a rollback journal, a write-ahead log
 _POINTER: Final = ctypes.c_void_p
 _OPEN: Final = ctypes.CFUNCTYPE(
     ctypes.c_int,
-    *(_POINTER, ctypes.c_char_p, _POINTER, ctypes.c_int, ctypes.POINTER(ctypes.c_int)),
+    *(_POINTER, _POINTER, _POINTER, ctypes.c_int, ctypes.POINTER(ctypes.c_int)),
 )
 _DELETE: Final = ctypes.CFUNCTYPE(ctypes.c_int, _POINTER, ctypes.c_char_p, ctypes.c_int)
 _WRITE: Final = ctypes.CFUNCTYPE(ctypes.c_int, _POINTER, _POINTER, ctypes.c_int, ctypes.c_int64)
@@ -94,11 +94,12 @@ class Recorder:
         self._alive.append(made)
         return int(ctypes.cast(made, _POINTER).value or 0)
 
-    def _open(self, _vfs: int, name: bytes, file: int, flags: int, out: Any) -> int:
+    def _open(self, _vfs: int, name: int | None, file: int, flags: int, out: Any) -> int:
+        # SQLite keeps the pointer as long as the file is open: it is handed on as it came
         done = self._original_open(ctypes.addressof(self._own.contents), name, file, flags, out)
         slot = _POINTER.from_address(file)
         if done == _OK and slot.value and name:
-            self._names[file] = Path(name.decode()).name
+            self._names[file] = Path(ctypes.string_at(name).decode()).name
             if flags & _CREATE and flags & _JOURNALS:
                 self._new.add(file)
             slot.value = self._wrapped(slot.value)
