@@ -20,6 +20,7 @@ from toolstone import (
 )
 from toolstone.events import Began, Record
 from toolstone.items import parse_item
+from toolstone.ledgers import private
 from toolstone.ledgers import sqlite as ledgers
 from toolstone.testing import Scripted, call
 
@@ -61,7 +62,7 @@ async def test_d13_all_files_are_for_their_owner_alone_whatever_the_umask(tmp_pa
 
 
 async def test_d13_without_private_files_others_can_read_them(tmp_path, monkeypatch):
-    monkeypatch.setattr(ledgers, "create_private", lambda path: None)
+    monkeypatch.setattr(private, "create_private", lambda path: None)
 
     with pytest.raises(AssertionError):
         await check_modes(tmp_path)
@@ -102,7 +103,7 @@ async def test_d13_a_planted_link_is_refused(tmp_path):
 
 
 async def test_d13_without_a_look_a_planted_link_is_followed(tmp_path, monkeypatch):
-    monkeypatch.setattr(ledgers, "create_private", lambda path: None)
+    monkeypatch.setattr(private, "create_private", lambda path: None)
 
     with pytest.raises(AssertionError):
         await check_links(tmp_path)

@@ -1,4 +1,4 @@
-"""A database file that nobody but its owner can read."""
+"""A database file that nobody but its owner can read, and that several processes may open."""
 
 from __future__ import annotations
 
@@ -6,16 +6,57 @@ import errno
 import os
 import stat
 import threading
+import time
 from contextlib import suppress
 from pathlib import Path
+from typing import TYPE_CHECKING, Final
 
-__all__ = ["create_private"]
+from toolstone import limits
 
+if TYPE_CHECKING:
+    import sqlite3
+
+__all__ = ["connect_private", "create_private"]
+
+_BETWEEN_TRIES: Final = 0.01  # seconds
 _OWNER = stat.S_IRUSR | stat.S_IWUSR
 _OTHERS = stat.S_IRWXG | stat.S_IRWXO
 _SIBLINGS = ("-wal", "-shm", "-journal")
 _locks: dict[int, threading.Lock] = {}
 """By process: a fork must not inherit one that is held."""
+
+
+def connect_private(path: Path) -> sqlite3.Connection:
+    """Open a file for its owner alone, with a write-ahead log, for any thread.
+
+    Of several processes that open a new file together, one gives it its log. SQLite tells the
+    others at once that it is locked, since two who wait could wait for each other
+    (https://sqlite.org/c3ref/busy_handler.html): they try again.
+
+    Raises:
+        OSError: It cannot be made, or what stands there is no plain file.
+        sqlite3.Error: It is no database, or has been kept locked for `limits.BUSY_SECONDS`.
+    """
+    import sqlite3  # noqa: PLC0415  first use of a database file
+
+    create_private(path)
+    connection = sqlite3.connect(
+        path, timeout=limits.BUSY_SECONDS, isolation_level=None, check_same_thread=False
+    )
+    given_up = time.monotonic() + limits.BUSY_SECONDS
+    try:
+        while True:
+            try:
+                connection.execute("PRAGMA journal_mode=WAL")
+            except sqlite3.OperationalError as error:
+                if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > given_up:
+                    raise
+                time.sleep(_BETWEEN_TRIES)
+            else:
+                return connection
+    except sqlite3.Error:
+        connection.close()
+        raise
 
 
 def create_private(path: Path) -> None:

@@ -16,12 +16,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar
 
-from toolstone import limits
 from toolstone.errors import ConfigError, StorageError
 from toolstone.events import decode_record, encode_record
 from toolstone.ledgers.leases import Leases
 from toolstone.ledgers.memory import conflict
-from toolstone.ledgers.private import create_private
+from toolstone.ledgers.private import connect_private
 
 if TYPE_CHECKING:
     import sqlite3
@@ -197,12 +196,8 @@ class SQLiteLedger:
     def _open(self) -> sqlite3.Connection:
         import sqlite3  # noqa: PLC0415  first use of a ledger file
 
-        create_private(self.path)
-        connection = sqlite3.connect(
-            self.path, timeout=limits.BUSY_SECONDS, isolation_level=None, check_same_thread=False
-        )
+        connection = connect_private(self.path)
         try:
-            connection.execute("PRAGMA journal_mode=WAL")
             connection.execute(_SYNCHRONOUS[self.survives])
             connection.execute("PRAGMA secure_delete=ON")
             connection.execute("PRAGMA cell_size_check=ON")

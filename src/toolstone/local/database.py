@@ -8,9 +8,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Concatenate, ParamSpec, TypeVar
 
-from toolstone import limits
 from toolstone.errors import StorageError
-from toolstone.ledgers.private import create_private
+from toolstone.ledgers.private import connect_private
 
 __all__ = ["Database", "transaction"]
 
@@ -111,16 +110,12 @@ class Database:
         return self._connection
 
     def _open(self) -> sqlite3.Connection:
-        if self.path is not None:
-            create_private(self.path)
-        connection = sqlite3.connect(
-            self.path or ":memory:",
-            timeout=limits.BUSY_SECONDS,
-            isolation_level=None,
-            check_same_thread=False,
+        connection = (
+            sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
+            if self.path is None
+            else connect_private(self.path)
         )
         try:
-            connection.execute("PRAGMA journal_mode=WAL")
             connection.execute("PRAGMA synchronous=NORMAL")
             connection.execute("PRAGMA foreign_keys=ON")
             connection.executescript(_SCHEMA)
