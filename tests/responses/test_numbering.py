@@ -6,6 +6,12 @@ from toolstone.errors import ProtocolError
 from toolstone.responses.numbering import Numbering
 
 
+def test_before_anything_came_no_number_is_due_and_none_is_missing():
+    numbers = Numbering()
+
+    assert (numbers.due, numbers.last, numbers.gap) == (None, b"", None)
+
+
 def test_the_first_number_may_be_any_and_what_is_due_follows_it():
     numbers = Numbering()
 

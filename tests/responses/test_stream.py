@@ -242,6 +242,23 @@ def test_halves_of_a_character_in_two_deltas_become_one():
     assert said(deltas, TextDelta) == "a😀b\ufffdx"
 
 
+def test_half_a_character_whose_other_half_never_comes_is_in_no_other_item():
+    first, second = ({**wire.MESSAGE, "id": ident, "content": []} for ident in ("m1", "m2"))
+    events = [
+        {"type": "response.output_item.added", "output_index": 0, "item": first},
+        {"type": "response.output_text.delta", "output_index": 0, "delta": "a\ud83d"},
+        {"type": "response.output_item.done", "output_index": 0, "item": first},
+        {"type": "response.output_item.added", "output_index": 1, "item": second},
+        {"type": "response.output_text.delta", "output_index": 1, "delta": "b"},
+        {"type": "response.completed", "response": wire.response(first, second)},
+    ]
+    frames = [b"data: " + json.dumps(event).encode() + b"\n\n" for event in events]
+
+    _, deltas = assemble(None, chunks=frames)
+
+    assert [delta.text for delta in deltas] == ["a", "b"]
+
+
 def test_a_call_may_arrive_whole_at_once_beside_an_empty_message_of_the_same_index():
     """transformers serve."""
     empty = {

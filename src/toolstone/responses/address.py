@@ -118,8 +118,8 @@ def parse_model_string(text: str, scheme: str = "responses") -> tuple[str, str]:
     Raises:
         ConfigError: It is not of this form.
     """
-    url, mark, model = text.removeprefix(f"{scheme}+").partition("#")
-    if not text.startswith(f"{scheme}+") or not mark or not model:
+    url, _, model = text.removeprefix(f"{scheme}+").partition("#")
+    if not text.startswith(f"{scheme}+") or not model:
         raise ConfigError(
             f"model string of {len(text)} characters: a compatible server is written "
             f"'{scheme}+https://host/v1#MODEL' (http:// for this machine)"

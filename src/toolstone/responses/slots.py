@@ -70,9 +70,9 @@ class Slot:
         return found
 
     def said(self, kind: str, index: int = 0) -> str:
-        """The pieces of a part, joined."""
+        """The pieces of a part that was begun, joined."""
         keep = kind in ("arguments", "input")
-        return mend("".join(self.pieces.get((kind, index), ())), keep_halves=keep)
+        return mend("".join(self.pieces[kind, index]), keep_halves=keep)
 
     def rebuilt(self) -> JSON:
         """The item as far as it is known; one that was never closed is `incomplete`."""

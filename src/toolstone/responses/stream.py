@@ -87,7 +87,7 @@ class Assembler:
         self._count = 0
         self._late = 0
         self._numbers = Numbering()
-        self._halves: dict[int, str] = {}
+        self._halves: dict[tuple[int, str, int], str] = {}
         self._halved = False
         self._hot: tuple[object, object, object] | None = None
         self._hot_pieces: list[str] = []
@@ -250,11 +250,11 @@ class Assembler:
             self._hot, self._hot_pieces = _place(event), pieces
             self._hot_position = slot.position
         if self._halved:
-            text = self._without_half(text, id(pieces))
+            text = self._without_half(text, (slot.place, part, index))
         if text:
             deltas.append(_MAKE[part](text, slot))
 
-    def _without_half(self, text: str, key: int) -> str:
+    def _without_half(self, text: str, key: tuple[int, str, int]) -> str:
         """Keep half a character back until its other half arrives."""
         text = self._halves.pop(key, "") + text
         if text and "\ud800" <= text[-1] <= "\udbff":
