@@ -115,6 +115,9 @@ DOCTOR_IDLE_SECONDS: Final = 20.0  # of silence, then a host is said to hang
 DOCTOR_KEY_SECONDS: Final = 300.0  # a key that ends sooner is as good as expired
 DOCTOR_SKEW_SECONDS: Final = 240.0  # a clock off by more has its signatures refused (§12.2)
 
+# Many documents (`toolstone.extract`).
+DOCUMENT_BYTES = 64 * MIB  # of one file that is read; of one cell of a table
+
 # The endpoint on this machine (`toolstone.local`).
 LOCAL_RESPONSES_KEPT: Final = 256  # responses that are stored in memory
 LOCAL_FILED_RESPONSES: Final = 10_000  # responses that are stored in a file
