@@ -222,7 +222,8 @@ def _walk(folder: Path, root: Path) -> Iterator[Path]:
 def _matches(pattern: str) -> Iterator[Path]:
     if not glob.has_magic(pattern):
         raise InputError(f"there is no {pattern!r}: give a directory, a file, a glob or '-'")
-    found = (Path(name) for name in sorted(glob.glob(pattern, recursive=True)))
+    names = glob.glob(pattern, recursive=True)  # noqa: PTH207  it may begin anywhere
+    found = (Path(name) for name in sorted(names))
     return (path for path in found if not path.is_dir())
 
 

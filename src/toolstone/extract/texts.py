@@ -116,10 +116,13 @@ def _unreadable(name: str, kind: str, error: Exception) -> InputError:
 
 def _html_reader() -> tuple[Callable[..., Any], Any]:
     """The one place where BeautifulSoup, lxml and markdownify are imported."""
+    from importlib import import_module  # noqa: PLC0415  beside them: lxml has no types
+
     try:
-        import lxml  # noqa: F401, PLC0415  an extra
-        from bs4 import BeautifulSoup  # noqa: PLC0415
+        from bs4 import BeautifulSoup  # noqa: PLC0415  an extra
         from markdownify import MarkdownConverter  # noqa: PLC0415
+
+        import_module("lxml")  # the parser: it closes what pages leave open
     except ModuleNotFoundError as error:
         raise missing_extra(error, "HTML", "documents") from error
     converter = MarkdownConverter(

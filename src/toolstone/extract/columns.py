@@ -1,0 +1,150 @@
+"""A record as the columns of a table, by the schema of what is extracted. Pure.
+
+Objects are taken apart (`address.city`), everything else without one plain type is JSON text. What
+is no field begins with an underscore: `_id _error _message _attempts ...`.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final, Literal
+
+from toolstone.errors import DefinitionError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+__all__ = ["Column", "Kind", "cells", "columns_of", "resolved"]
+
+Schema = dict[str, Any]
+Kind = Literal["text", "integer", "number", "boolean", "json", "list"]
+_PLAIN: Final[dict[str, Kind]] = {
+    "string": "text",
+    "integer": "integer",
+    "number": "number",
+    "boolean": "boolean",
+}
+_DEPTH: Final = 8  # objects in objects; what lies deeper is JSON
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One column: its name, where its value lies in a row, and what that is."""
+
+    name: str
+    path: tuple[str, ...]
+    kind: Kind
+    item: Kind = "json"
+    """Of a list: what its entries are."""
+
+
+def columns_of(schema: Mapping[str, Any]) -> tuple[Column, ...]:
+    """The columns of records whose values fit this schema.
+
+    Raises:
+        DefinitionError: Two would have the same name.
+    """
+    fields = tuple(_fields(dict(schema), dict(schema), ("value",), ()))
+    found = (Column("_id", ("id",), "text"), *fields, *_ABOUT)
+    names = [column.name for column in found]
+    if twice := {name for name in names if names.count(name) > 1}:
+        raise DefinitionError(
+            f"two columns of the table would be named {min(twice)!r}; write JSON lines "
+            "(a name that ends in .jsonl), which has no columns"
+        )
+    return found
+
+
+_ABOUT: Final = (
+    Column("_error", ("error", "kind"), "text"),
+    Column("_message", ("error", "message"), "text"),
+    Column("_attempts", ("attempts",), "integer"),
+    Column("_input_tokens", ("usage", "input_tokens"), "integer"),
+    Column("_output_tokens", ("usage", "output_tokens"), "integer"),
+    Column("_same_as", ("same_as",), "text"),
+    Column("_evidence", ("evidence",), "json"),
+    Column("_warnings", ("warnings",), "list", "text"),
+)
+
+
+def cells(row: Mapping[str, Any], columns: Sequence[Column]) -> list[Any]:
+    """The values of a record's row, a list still a list; what is not there is None."""
+    return [_cell(row, column) for column in columns]
+
+
+def _cell(row: Mapping[str, Any], column: Column) -> Any:
+    found: Any = row
+    for step in column.path:
+        if not isinstance(found, dict) or step not in found:
+            return None
+        found = found[step]
+    if found is None:
+        return None
+    if column.kind == "json":
+        return _json(found)
+    if column.kind == "list" and column.item == "json" and isinstance(found, list):
+        return [None if one is None else _json(one) for one in found]
+    return found
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+
+
+def _fields(
+    schema: Schema, root: Schema, path: tuple[str, ...], seen: tuple[str, ...]
+) -> Iterator[Column]:
+    node, seen = resolved(schema, root, seen)
+    inner = node.get("properties")
+    if isinstance(inner, dict) and inner and len(path) <= _DEPTH:
+        for name, field in inner.items():
+            yield from _fields(field, root, (*path, name), seen)
+        return
+    yield Column(".".join(path[1:]) or "value", path, *_kind(node, root, seen))
+
+
+def _kind(node: Schema, root: Schema, seen: tuple[str, ...]) -> tuple[Kind, Kind]:
+    if node.get("type") == "array" and isinstance(node.get("items"), dict):
+        item, _ = resolved(node["items"], root, seen)
+        return "list", _plain(item)
+    return _plain(node), "json"
+
+
+def _plain(node: Schema) -> Kind:
+    if "type" not in node and all(isinstance(one, str) for one in node.get("enum", [0])):
+        return "text"
+    kind = node.get("type")
+    return _PLAIN.get(kind, "json") if isinstance(kind, str) else "json"
+
+
+def resolved(
+    schema: Any, root: Schema, seen: tuple[str, ...] = ()
+) -> tuple[Schema, tuple[str, ...]]:
+    """The schema itself: references followed once each, the alternative `null` taken away."""
+    node = schema if isinstance(schema, dict) else {}
+    while True:
+        where = node.get("$ref")
+        if isinstance(where, str):
+            if where in seen:
+                return {}, seen
+            seen = (*seen, where)
+            node = _at(root, where)
+            continue
+        options = [one for one in node.get("anyOf", ()) if one != {"type": "null"}]
+        if len(options) != 1:
+            break
+        node = options[0]
+    kind = node.get("type")
+    if isinstance(kind, list):
+        left = [one for one in kind if one != "null"]
+        node = {**node, "type": left[0] if len(left) == 1 else left}
+    return node, seen
+
+
+def _at(root: Schema, reference: str) -> Schema:
+    found: Any = root
+    for step in reference.removeprefix("#").split("/")[1:]:
+        name = step.replace("~1", "/").replace("~0", "~")
+        found = found.get(name, {}) if isinstance(found, dict) else {}
+    return found if isinstance(found, dict) else {}
