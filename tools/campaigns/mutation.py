@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
 _ROOT: Final = Path(__file__).parent.parent.parent
 _TARGET: Final = 0.90
-_FUZZ: Final = "tests/reliability/test_fuzz.py"
 CHOKE_POINTS: Final = {
     "wire/sse.py": [
         "tests/wire/test_sse.py",
@@ -36,8 +35,16 @@ CHOKE_POINTS: Final = {
     "tools/results.py": ["tests/tools/test_results.py"],
     "outcomes.py": ["tests/test_outcomes.py"],
     "rulings.py": ["tests/runs/test_answers.py"],
-    "runs/soundness.py": [_FUZZ],
-    "ledgers/sqlite.py": ["tests/ledgers/test_ledgers.py"],
+    "runs/soundness.py": ["tests/runs/test_soundness.py"],
+    "ledgers/sqlite.py": [
+        "tests/ledgers/test_ledgers.py",
+        "tests/ledgers/test_sqlite.py",
+        "tests/reliability/test_storage_names.py",
+    ],
+    "ledgers/memory.py": ["tests/ledgers/test_ledgers.py", "tests/ledgers/test_memory.py"],
+    "ledgers/leases.py": ["tests/ledgers/test_leases.py"],
+    "ledgers/private.py": ["tests/ledgers/test_private.py"],
+    "schema/linear.py": ["tests/schema/test_linear.py"],
     "schema/foreign.py": ["tests/schema/test_foreign.py"],
     "schema/lint.py": ["tests/schema/test_lint.py"],
     "responses/address.py": ["tests/responses/test_address.py"],
