@@ -1,3 +1,4 @@
+import inspect
 import sys
 import time
 
@@ -164,6 +165,16 @@ def test_depth_is_limited_and_never_a_recursion_error(opening, depth):
     assert said.endswith("nested deeper than 128 levels")
     assert sys.getrecursionlimit() == before
     assert time.process_time() - started < 5  # linear; the quick reader's own depth is bounded
+
+
+def test_a_nested_text_is_read_where_hardly_any_stack_is_left():
+    text = '{"a":' + "[" * (limits.JSON_DEPTH - 1) + "]" * (limits.JSON_DEPTH - 1) + "}"
+
+    def read_below(calls):
+        return read_below(calls - 1) if calls else check_object(text)
+
+    left = sys.getrecursionlimit() - len(inspect.stack(0))
+    assert read_below(left - 100) == text.encode()
 
 
 def test_names_from_outside_are_made_harmless():

@@ -144,6 +144,7 @@ class _Walk:
         self.at = 0
         self.path: list[str | int] = []
         self.keys: list[set[str] | None] = []  # of each open object; None for an array
+        self.due = False  # a member must come next: of what was just opened, or after a comma
 
     def value(self) -> str:
         """Walk the whole text; what kind its value is."""
@@ -161,7 +162,7 @@ class _Walk:
     def _one(self) -> str:
         """Read a scalar, or open a container."""
         char = self.text[self.at : self.at + 1]
-        if char in {"{", "["} and char:
+        if char in {"{", "["}:
             return self._open(char)
         if char == '"':
             self._string()
@@ -184,17 +185,19 @@ class _Walk:
         if self.text.startswith("}" if char == "{" else "]", self.at):
             self._close()
         else:
-            self._member()
+            self.due = True
         return "object" if char == "{" else "array"
 
     def _go_on(self) -> None:
-        """After a member: a comma and the next one, or the end of the container."""
+        """The next member, or what follows one: a comma, or the end of the container."""
         self._skip()
+        if self.due:
+            self._member()
+            return
         char = self.text[self.at : self.at + 1]
         if char == ",":
             self.at += 1
-            self._skip()
-            self._member()
+            self.due = True
         elif char == ("}" if self.keys[-1] is not None else "]"):
             self._close()
         else:
@@ -203,6 +206,7 @@ class _Walk:
             )
 
     def _member(self) -> None:
+        self.due = False
         keys = self.keys[-1]
         if keys is None:
             self.path[-1] = int(self.path[-1]) + 1
