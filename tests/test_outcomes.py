@@ -17,7 +17,7 @@ from toolstone import (
     TruncatedError,
 )
 from toolstone.items import parse_item
-from toolstone.outcomes import CLIENT_CALLS, judge
+from toolstone.outcomes import CLIENT_CALLS, answers, asks, judge, unanswered
 from toolstone.wire import HttpReply, Retry
 
 
@@ -54,6 +54,7 @@ ROWS = [
     ("completed", None, [BOTH], "complete"),
     ("completed", None, [CALL], "calls"),
     ("completed", None, [TEXT, CALL], "calls"),
+    ("completed", None, [SEARCH, CALL], "calls"),
     ("completed", None, [SHELL], "calls"),
     ("completed", None, [CLIENT_SEARCH], "calls"),
     ("completed", None, [SHELL, SHELL_OUTPUT], "empty"),
@@ -96,6 +97,53 @@ def test_a_response_is_judged_by_the_table(status, reason, items, verdict):
 @pytest.mark.parametrize("kind", sorted(CLIENT_CALLS))
 def test_what_only_a_client_can_answer_is_a_call(kind):
     assert judge("completed", None, [parse_item({"type": kind})]) == "calls"
+
+
+LOCAL = {"type": "local_shell_call", "id": "l", "call_id": "c"}
+ASKED = {"type": "mcp_approval_request", "id": "m"}
+
+
+@pytest.mark.parametrize(
+    ("item", "asked", "answered"),
+    [
+        (CALL, "call_0", None),
+        ({"type": "function_call_output", "call_id": "call_0", "output": ""}, None, "call_0"),
+        (TEXT, None, None),
+        (SHELL, "call_1", None),
+        (SHELL_OUTPUT, None, "call_1"),
+        ({**SHELL_OUTPUT, "call_id": 7}, None, None),
+        ({**SHELL_OUTPUT, "call_id": None}, None, None),
+        ({**SHELL, "call_id": 7}, None, None),
+        (LOCAL, "c", None),
+        ({"type": "local_shell_call_output", "id": "c"}, None, "c"),
+        ({"type": "local_shell_call_output", "id": "o", "call_id": "c"}, None, "c"),
+        (ASKED, "m", None),
+        ({**ASKED, "call_id": "c"}, "m", None),
+        ({"type": "mcp_approval_response", "id": "n", "approval_request_id": "m"}, None, "m"),
+        (SEARCH, None, None),
+    ],
+)
+def test_an_answer_names_the_call_by_the_id_that_the_call_asks_for(item, asked, answered):
+    parsed = parse_item(item)
+
+    assert (asks(parsed), answers(parsed)) == (asked, answered)
+
+
+@pytest.mark.parametrize(
+    ("items", "left"),
+    [
+        ([CALL, TEXT], [0]),
+        ([CALL, SEARCH], [0]),
+        ([CALL, {"type": "function_call_output", "call_id": "call_0", "output": ""}], []),
+        ([CALL, SHELL, SHELL_OUTPUT], [0]),
+        ([SHELL, {**SHELL, "call_id": ["call_1"]}, SHELL_OUTPUT], [1]),
+        ([{**SHELL, "environment": {"type": "local"}}, HOSTED_SHELL], [0]),
+    ],
+)
+def test_what_has_its_answer_beside_it_or_needs_none_is_not_left_to_the_client(items, left):
+    parsed = [parse_item(item) for item in items]
+
+    assert unanswered(parsed) == [parsed[n] for n in left]
 
 
 @dataclass

@@ -7,7 +7,7 @@ import pytest
 from toolstone import limits
 from toolstone.errors import DefinitionError
 from toolstone.schema.arguments import ArgumentsProblem
-from toolstone.schema.foreign import ForeignSchema
+from toolstone.schema.foreign import ForeignSchema, SafeSchema, UnsafeSchema
 from toolstone.schema.linear import compile_pattern, pattern_problem
 
 
@@ -147,6 +147,60 @@ def test_a_dangerous_schema_is_refused_at_once(given, says):
 def test_at_the_limits_it_is_taken():
     ForeignSchema("t", deep(limits.SCHEMA_DEPTH - 2))
     ForeignSchema("t", schema(**{f"p{i}": {"type": "string"} for i in range(1990)}))
+
+
+MOST = limits.SCHEMA_BYTES
+TOO_DEEP = "its schema is nested deeper than 32 levels (limits.SCHEMA_DEPTH)"
+
+
+def lists(levels):
+    held = 0
+    for _ in range(levels):
+        held = [held]
+    return held
+
+
+@pytest.mark.parametrize(
+    ("given", "says"),
+    [
+        ({"const": "x" * (MOST - 12)}, None),
+        ({"const": "x" * (MOST - 11)}, "its schema has 262145 bytes, at most 262144 are read (limits.SCHEMA_BYTES)"),
+        ({"enum": [0] * (MOST // 2 - 4)}, "its schema has 262146 bytes, at most 262144 are read (limits.SCHEMA_BYTES)"),
+        ({"enum": [0] * (MOST // 2 - 3)}, "its schema has 262148 bytes, at most 262144 are read (limits.SCHEMA_BYTES)"),
+        ({"enum": [0] * (MOST // 2 - 2)}, "its schema has more than 262144 bytes (limits.SCHEMA_BYTES)"),
+        ({"enum": [[]] * 50_000}, None),
+        ({"const": lists(4 * limits.SCHEMA_DEPTH)}, None),
+        ({"const": lists(4 * limits.SCHEMA_DEPTH + 1)}, TOO_DEEP),
+        (deep(limits.SCHEMA_DEPTH), TOO_DEEP),
+    ],
+    ids=range(9),
+)  # fmt: skip
+def test_a_schema_is_as_large_as_its_limits_and_no_larger(given, says):
+    try:
+        SafeSchema(given)
+    except UnsafeSchema as problem:
+        assert str(problem) == says
+    else:
+        assert says is None
+
+
+@pytest.mark.parametrize(
+    ("given", "says"), [(True, []), (False, ["the arguments: not expected; remove it"])]
+)
+def test_true_and_false_are_schemas_too(given, says):
+    assert SafeSchema(given).problems([1]) == says
+    compiled = ForeignSchema("t", {"type": "object", "properties": {"a": True, "b": False}})
+    assert compiled.read('{"a":[1]}') == {"a": [1]}
+    with pytest.raises(ArgumentsProblem, match=r"^invalid arguments: b: not expected; remove it$"):
+        compiled.read('{"a":[1],"b":null}')
+
+
+def test_every_problem_is_told_up_to_eight():
+    integers = schema(a={"type": "array", "items": {"type": "integer"}})
+    told = [f"a[{n}]: must be of type integer" for n in range(8)]
+
+    assert refusal(integers, '{"a":["x","x"]}') == "; ".join(told[:2])
+    assert refusal(integers, '{"a":[' + '"x",' * 20 + "1]}") == "; ".join(told)
 
 
 def test_recursion_through_a_value_works():

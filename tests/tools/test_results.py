@@ -16,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel, field_serializer
 
-from toolstone import File, Image, parts
+from toolstone import File, Image, limits, parts
 from toolstone.tools.results import ResultProblem, render_result
 
 
@@ -36,6 +36,18 @@ class Item(BaseModel):
     @field_serializer("name")
     def shout(self, name):
         return name.upper()
+
+
+class Wire(BaseModel):
+    name: str
+
+    @field_serializer("name", when_used="json")
+    def shout(self, name):
+        return name.upper()
+
+
+class Count(int):
+    pass
 
 
 @dataclass
@@ -66,6 +78,7 @@ class Text(str):
         (None, "null"),
         (True, "true"),
         (3, "3"),
+        (Count(3), "3"),
         (10**30, "1" + "0" * 30),
         (21.0, "21.0"),
         (1e22, "1e+22"),
@@ -86,7 +99,10 @@ class Text(str):
         ((1, "é"), '[1,"é"]'),
         ({1: "a", None: "b", 1.5: "c"}, '{"1":"a","null":"b","1.5":"c"}'),
         ({Colour.RED: {dt.date(2026, 1, 1)}}, '{"red":["2026-01-01"]}'),
+        ({1: Decimal(1), None: 2, 1.5: 3, False: 4}, '{"1":"1","null":2,"1.5":3,"false":4}'),
         ({"b", "a", "c"}, '["a","b","c"]'),
+        ({1, "b", None, Decimal(2)}, '["2","b",1,null]'),
+        ([1.5, Decimal(2)], '[1.5,"2"]'),
         (frozenset({3, 1, 2}), "[1,2,3]"),
         (collections.deque([1, 2]), "[1,2]"),
         (MappingProxyType({"a": 1}), '{"a":1}'),
@@ -94,12 +110,45 @@ class Text(str):
         (Point(1), '{"x":1,"colour":"red"}'),
         ([Point(1), Decimal(2)], '[{"x":1,"colour":"red"},"2"]'),
         (Item(name="a"), '{"name":"A","when":"2026-11-21","price":"1.10"}'),
+        (Wire(name="a"), '{"name":"A"}'),
         ({"items": [Item(name="a")]}, '{"items":[{"name":"A","when":"2026-11-21","price":"1.10"}]}'),
     ],
     ids=lambda value: value if isinstance(value, str) else type(value).__name__,
 )  # fmt: skip
 def test_a_value_is_told_as_the_table_says(value, told):
     assert render_result(value) == told
+
+
+def inside(value, lists):
+    for _ in range(lists):
+        value = [value]
+    return value
+
+
+class Odd(enum.Enum):
+    LIST = Decimal(1)
+
+
+@pytest.mark.parametrize(
+    ("value", "told"),
+    [
+        ([Decimal(1)], '["1"]'),
+        ({"k": Decimal(1)}, '{"k":"1"}'),
+        ({Decimal(1)}, '["1"]'),
+        (Odd.LIST, '"1"'),
+        (collections.deque([Decimal(1)]), '["1"]'),
+        (Point(1, "x"), '{"x":1,"colour":"x"}'),
+        (MappingProxyType({"k": 1}), '{"k":1}'),
+        (Wire(name="a"), '{"name":"A"}'),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_what_is_nested_as_deep_as_json_may_be_is_told_and_no_deeper(value, told):
+    most = limits.JSON_DEPTH - 2  # lists around what takes one level, or makes one
+
+    assert render_result(inside(value, most)) == "[" * most + told + "]" * most
+    with pytest.raises(ResultProblem, match=r"^a value that is nested too deep, or holds itself$"):
+        render_result(inside(value, most + 1))
 
 
 def cyclic():
@@ -164,6 +213,39 @@ def test_what_has_no_form_is_a_failure_that_names_the_type(value, says):
     assert "0x" not in str(caught.value)
 
 
+class Lazy:
+    """A value that is fetched when somebody looks at it."""
+
+    @property
+    def __class__(self):
+        raise RuntimeError
+
+
+class Lazier(Lazy):
+    pass
+
+
+@pytest.mark.parametrize("kind", [Lazy, Lazier])
+def test_a_value_that_may_not_be_there_yet_is_named_and_never_asked(kind):
+    with pytest.raises(ResultProblem) as caught:
+        render_result([kind()])
+
+    assert str(caught.value) == (
+        f"a {kind.__name__!r}, which stands for a value that may not be there yet; return the "
+        "value itself"
+    )
+
+
+def test_a_value_without_a_form_is_told_what_has_one():
+    with pytest.raises(ResultProblem) as caught:
+        render_result(object())
+
+    assert str(caught.value) == (
+        "a 'object', which has no form a model could read; return text, numbers, dicts, lists, "
+        "dataclasses or Pydantic models"
+    )
+
+
 def test_lone_surrogates_are_told_as_visible_escapes():
     assert render_result("a\ud800b") == "a\\ud800b"
     assert render_result({"k\udfff": ["\ud800"]}) == '{"k\\udfff":["\\ud800"]}'
@@ -183,6 +265,13 @@ def test_long_text_is_cut_with_the_true_size(size):
 def test_a_character_is_never_cut_in_two():
     assert render_result("é" * 3, most=3) == "é\n[cut: the first 3 of 6 bytes]"
     assert render_result(["x" * 50], most=10).endswith("[cut: the first 10 of 54 bytes]")
+
+
+def test_the_limit_holds_for_each_text_between_content_parts():
+    assert render_result(["abcd", parts.Text("kept")], most=3) == [
+        {"type": "input_text", "text": "abc\n[cut: the first 3 of 4 bytes]"},
+        {"type": "input_text", "text": "kept"},
+    ]
 
 
 def test_images_and_files_are_content_parts(tmp_path):

@@ -89,8 +89,8 @@ def _text(value: Any, most: int) -> dict[str, Any]:
     return {"type": "input_text", "text": render_result(value, most)}
 
 
-def _no_plain_data(value: Any) -> Any:
-    raise TypeError(_kind(value))  # what `json` says itself would ask a proxy for its class
+def _no_plain_data(_value: Any) -> Any:
+    raise TypeError  # what `json` says itself would ask a proxy for its class
 
 
 _encode: Final = json.JSONEncoder(
