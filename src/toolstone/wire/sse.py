@@ -42,6 +42,7 @@ class SseDecoder:
         self.last_id = b""
         self.retry: int | None = None
         self._limit = limits.EVENT_BYTES if limit is None else limit
+        self._unread = min(self._limit, _OPEN_LINES)  # so much of an unfinished event may wait
         self._fast = fast
         self._buffer = bytearray()
         self._begun = False  # the place of a byte order mark is behind us
@@ -75,13 +76,14 @@ class SseDecoder:
         if self._open or not self._fast:
             return self._feed_lines()
         end = buffer.rfind(b"\n\n", max(before - 1, 0)) + 2
-        if end == 1:
-            return self._unfinished()
-        block = bytes(buffer[:end])
-        del buffer[:end]
-        self._searched = 0
-        events = self._frames(block)
-        self._check_size(len(buffer))
+        events: list[Event] = []
+        if end > 1:
+            block = bytes(buffer[:end])
+            del buffer[:end]
+            self._searched = 0
+            events = self._frames(block)
+        if len(buffer) > self._unread:
+            events += self._feed_lines()
         return events
 
     def _begin(self) -> bool:
@@ -113,19 +115,13 @@ class SseDecoder:
             self._skip_lf = True
         return chunk.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
 
-    def _unfinished(self) -> list[Event]:
-        if len(self._buffer) <= _OPEN_LINES:
-            self._check_size(len(self._buffer))
-            return []
-        return self._feed_lines()
-
     def _frames(self, block: bytes) -> list[Event]:
         events: list[Event] = []
         last_id, limit = self.last_id, self._limit
         for frame in block.split(b"\n\n"):
             if frame.startswith(b"event: "):
                 name, found, data = frame.partition(b"\ndata: ")
-                if found and b"\n" not in data and b"\n" not in name and len(data) <= limit:
+                if found and b"\n" not in data and b"\n" not in name and len(frame) <= limit:
                     events.append((name[7:], data, last_id))
                     continue
             elif frame.startswith(b"data: ") and b"\n" not in frame and len(frame) <= limit:
