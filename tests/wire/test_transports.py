@@ -417,6 +417,12 @@ async def test_no_authorities_is_a_config_error(transport, peer, server_tls, tmp
                 await transport(verify=path).send(post(there.url))
 
 
+async def test_without_tls_no_authorities_are_read(peer, tmp_path):
+    async with peer.Peer(peer.reply(200, b"fine")) as there:
+        carrier = HttpxTransport(verify=str(tmp_path / "none.pem"))
+        assert (await carrier.send(post(there.url))).body == b"fine"
+
+
 async def test_a_proxy_of_the_environment_is_used_only_if_that_is_trusted(
     transport, peer, server_tls, ca_file, monkeypatch
 ):
@@ -501,6 +507,12 @@ async def test_more_than_the_connections_wait_for_each_other(transport, peer):
         await asyncio.gather(*(carrier.send(post(there.url)) for _ in range(30)))
 
     assert (len(there.requests), there.connections) == (30, 3)
+
+
+@pytest.mark.parametrize("connections", [0, -1])
+def test_no_connections_at_all_are_refused(connections):
+    with pytest.raises(ConfigError, match="at least 1"):
+        HttpxTransport(connections=connections)
 
 
 async def test_resets_among_many_requests_leave_no_place_taken(transport, peer):

@@ -1,11 +1,13 @@
 """HTTP by httpx, the default.
 
-httpx looks at every connection of a pool for every request: with 100 at once that costs more than
-the request. So there are several small pools, filled one after the other.
+httpx looks at every connection and every waiting request of a pool for every request: with 100 at
+once that costs more than the request. So there are several small pools, filled one after the
+other, and whoever finds no free place waits before them.
 """
 
 from __future__ import annotations
 
+import asyncio
 import sys
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, field
@@ -21,7 +23,7 @@ from toolstone.wire.pools import PerLoop
 from toolstone.wire.proxies import Proxies
 from toolstone.wire.quiet import without_secrets
 from toolstone.wire.reading import decoded, read_reply
-from toolstone.wire.tls import tls_context
+from toolstone.wire.tls import tls_context, trusting_nobody
 from toolstone.wire.transport import HttpReply, HttpRequest, HttpStream, reply_headers
 
 if TYPE_CHECKING:
@@ -33,6 +35,9 @@ __all__ = ["HttpxTransport"]
 
 _SHARD: Final = 10
 """Connections of one small pool."""
+
+_Behind = tuple[str | None, bool]
+"""What a pool is for: the proxy before it, and whether nothing is encrypted."""
 
 
 def _look_once_for(module: str) -> None:
@@ -69,7 +74,7 @@ class HttpxTransport:
         connections: The most connections open at once in one event loop.
 
     Raises:
-        ConfigError: `proxy` is no URL of a proxy, at first use.
+        ConfigError: `connections` is below 1; or `proxy` is no URL of a proxy, at first use.
     """
 
     def __init__(
@@ -81,6 +86,8 @@ class HttpxTransport:
         proxy: str | None = None,
         connections: int = limits.CONNECTIONS,
     ) -> None:
+        if connections < 1:
+            raise ConfigError(f"HttpxTransport(connections={connections}): at least 1 is needed")
         self._client = client
         proxy = None if proxy is None else Hidden(proxy)
         plan = _Plan(verify, trust_env, proxy, connections)
@@ -99,14 +106,16 @@ class HttpxTransport:
             async with aclosing(answer), aclosing(_chunks(answer)) as raw:
                 yield _Stream(answer, raw)
             return
-        shard = (await self._pools.get()).pick(request.url)
-        shard.busy += 1
-        try:
-            answer = await _open(_plain_request, shard.pool.handle_async_request, request)
-            async with aclosing(answer), aclosing(_chunks(answer)) as raw:
-                yield _Stream(answer, raw)
-        finally:
-            shard.busy -= 1
+        shards = await self._pools.get()
+        async with shards.places:
+            shard = shards.pick(request.url)
+            shard.busy += 1
+            try:
+                answer = await _open(_plain_request, shard.pool.handle_async_request, request)
+                async with aclosing(answer), aclosing(_chunks(answer)) as raw:
+                    yield _Stream(answer, raw)
+            finally:
+                shard.busy -= 1
 
     async def aclose(self) -> None:
         """See `Transport`. A client that was handed in stays open."""
@@ -127,26 +136,24 @@ class _Plan:
     connections: int
 
     @property
-    def most(self) -> int:
-        """How many there may be."""
-        return max(1, -(-self.connections // _SHARD))
-
-    @property
     def size(self) -> int:
         """Connections of each."""
-        return -(-self.connections // self.most)
+        return min(self.connections, _SHARD)
 
-    def make_pool(self, proxy: str | None) -> Any:
+    def make_pool(self, behind: _Behind) -> Any:
         """One small pool: httpx without the layer that adds cookies, redirects and its own auth.
 
         Raises:
             ConfigError: The proxy's URL is not one.
         """
         httpx = _httpx()
+        proxy, plain = behind
         bounds = httpx.Limits(max_connections=self.size, max_keepalive_connections=self.size)
         try:
             return httpx.AsyncHTTPTransport(
-                verify=tls_context(self.verify, trust_env=self.trust_env),
+                verify=trusting_nobody()
+                if plain
+                else tls_context(self.verify, trust_env=self.trust_env),
                 trust_env=False,
                 proxy=proxy,
                 limits=bounds,
@@ -171,21 +178,21 @@ class _Shards:
     """The small pools of one event loop."""
 
     def __init__(self, plan: _Plan) -> None:
+        self.places = asyncio.Semaphore(plan.connections)
         self._plan = plan
         self._proxies = Proxies(plan.proxy, trust_env=plan.trust_env)
-        self._behind: dict[str | None, list[_Shard]] = {}
+        self._behind: dict[_Behind, list[_Shard]] = {}
 
     def pick(self, url: str) -> _Shard:
-        """The first that has a free place, so that connections are used again; else the idlest."""
+        """The first that has a free place, so that connections are used again; or a new one."""
         proxy = self._proxies.find(url)
-        shards = self._behind.setdefault(proxy, [])
+        behind = proxy, url.startswith("http:") and not (proxy or "").startswith("https:")
+        shards = self._behind.setdefault(behind, [])
         for shard in shards:
             if shard.busy < self._plan.size:
                 return shard
-        if len(shards) < self._plan.most:
-            shards.append(_Shard(self._plan.make_pool(proxy)))
-            return shards[-1]
-        return min(shards, key=lambda shard: shard.busy)
+        shards.append(_Shard(self._plan.make_pool(behind)))
+        return shards[-1]
 
     async def aclose(self) -> None:
         for shards in self._behind.values():

@@ -11,7 +11,7 @@ from toolstone.errors import ConfigError
 if TYPE_CHECKING:
     import ssl
 
-__all__ = ["tls_context"]
+__all__ = ["tls_context", "trusting_nobody"]
 
 
 def tls_context(verify: ssl.SSLContext | str | None, *, trust_env: bool) -> ssl.SSLContext:
@@ -50,3 +50,11 @@ def _made(file: str | None, folder: str | None) -> ssl.SSLContext:
             f"no certificate authorities could be read from {file or folder!r}: "
             f"{type(error).__name__}; give the path of a PEM file (verify=, or SSL_CERT_FILE)"
         ) from error
+
+
+@cache
+def trusting_nobody() -> ssl.SSLContext:
+    """For connections without TLS: no certificates are read, and none would be accepted."""
+    import ssl  # noqa: PLC0415  as above
+
+    return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
