@@ -278,13 +278,13 @@ class Assembler:
         item, index = event.get("item"), event.get("output_index")
         if not isinstance(item, dict):  # Open Responses allows null
             return
+        self._hot = None
         if kind == "response.output_item.added":
             self._slots.begin(item, index)
             return
         slot, before = self._slots.close(item, index)
         if item.get("type") in _COMPARED and before is not None and not agree(before, item):
             self._warn(f"item {slot.position}: the deltas do not add up to what the item says")
-        self._hot = None
 
     def _greet(self, response: object) -> None:
         if not isinstance(response, dict):
