@@ -78,6 +78,8 @@ PUBLIC = [
     "custom_tool",
     "developer",
     "dispatch",
+    "extract_many",
+    "extract_many_sync",
     "require",
     "tool",
     "user",

@@ -38,6 +38,8 @@ if TYPE_CHECKING:
     from toolstone.errors import TruncatedError as TruncatedError
     from toolstone.errors import Unsupported as Unsupported
     from toolstone.errors import UsageError as UsageError
+    from toolstone.extract.many import extract_many as extract_many
+    from toolstone.extract.many import extract_many_sync as extract_many_sync
     from toolstone.items import CallKey as CallKey
     from toolstone.items import FunctionCall as FunctionCall
     from toolstone.items import FunctionCallOutput as FunctionCallOutput
@@ -116,6 +118,7 @@ _HOMES = {
         "Unsupported",
         "UsageError",
     ],
+    "extract.many": ["extract_many", "extract_many_sync"],
     "items": [
         "CallKey",
         "FunctionCall",

@@ -117,6 +117,14 @@ DOCTOR_SKEW_SECONDS: Final = 240.0  # a clock off by more has its signatures ref
 
 # Many documents (`toolstone.extract`).
 DOCUMENT_BYTES = 64 * MIB  # of one file that is read; of one cell of a table
+EXTRACT_CONCURRENCY: Final = 100  # documents at once; concurrency=
+EXTRACT_PIECE_TOKENS: Final = 6_000  # of a text that is cut, estimated; Split(tokens=)
+EXTRACT_OVERLAP_TOKENS: Final = 200  # read again with the next piece; Split(overlap=)
+EXTRACT_OUTPUT_TOKENS: Final = 4_096  # reserved for an answer where a budget counts tokens
+EXTRACT_PLACES: Final = 64  # of one value in a text, compared for which is meant
+EXTRACT_START: Final = 8  # requests at once in the beginning; Pace(start=)
+EXTRACT_QUEUED: Final = 8  # times that one request goes back in the queue because of a 429
+EXTRACT_REMEMBERED: Final = 10_000  # answers known again for identical documents, without a job
 
 # The endpoint on this machine (`toolstone.local`).
 LOCAL_RESPONSES_KEPT: Final = 256  # responses that are stored in memory

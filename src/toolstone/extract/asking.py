@@ -1,0 +1,227 @@
+"""One document: its parts are asked for, merged, voted on, its evidence found; its record made."""
+
+from __future__ import annotations
+
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
+
+from toolstone.errors import (
+    AuthError,
+    InputError,
+    OutputError,
+    RunError,
+    StatusError,
+    StoppedError,
+    ToolstoneError,
+    TruncatedError,
+)
+from toolstone.extract.evidence import Quotes, grounds_of
+from toolstone.extract.merging import merged, same, voted
+from toolstone.extract.paths import spell, with_null_at
+from toolstone.extract.prompt import prompt_of
+from toolstone.extract.records import Failure, Record, as_json
+from toolstone.extract.splitting import pieces_of
+from toolstone.extract.till import Tally
+from toolstone.schema.output import OutputProblem
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, Sequence
+
+    from toolstone.extract.asker import Asker
+    from toolstone.extract.paths import Steps
+    from toolstone.extract.plan import Plan
+    from toolstone.extract.records import Document, Evidence
+    from toolstone.extract.splitting import Piece
+
+__all__ = ["ask"]
+
+T = TypeVar("T")
+
+_BAD_REQUEST: Final = 400
+_SCHEMA_FIELDS: Final = ("text", "response_format")
+_FOR_ALL: Final = frozenset({"auth", "permission", "model", "gate", "wrong-route"})
+"""What the service says of whoever asks, not of what is asked."""
+
+
+async def ask(plan: Plan[T], document: Document) -> Record[T]:
+    """Read one document.
+
+    Args:
+        plan: What is asked of each; open.
+        document: It.
+
+    Returns:
+        Its record; one with an error if there is no value.
+
+    Raises:
+        ToolstoneError: What concerns all documents: the key, the model, the schema, the budget.
+    """
+    if not document.text.strip():
+        return Record(document.id, error=Failure("validation", "the document holds no text"))
+    reading = _Reading(plan, document)
+    try:
+        async with _room(plan, document, reading.tally):
+            value = await reading.value()
+    except OutputProblem as problem:
+        told = f"the parts do not make a whole: {problem}"
+        failure = Failure.of(OutputError(told, problems=problem.problems))
+    except ToolstoneError as error:
+        if (end := _end_of_job(plan, error)) is not None:
+            raise end from error
+        failure = Failure.of(error)
+    else:
+        return reading.record(value)
+    return Record(
+        document.id, error=failure, usage=reading.tally.usage, attempts=reading.tally.attempts
+    )
+
+
+@asynccontextmanager
+async def _room(plan: Plan[Any], document: Document, tally: Tally) -> AsyncGenerator[None, None]:
+    """Hold what one request for this document may cost, if the job has a budget."""
+    if plan.till is None:
+        yield
+    else:
+        most = plan.settings.max_output_tokens or 0
+        async with plan.till.room(tally, plan.input_tokens(document), most):
+            yield
+
+
+@dataclass
+class _Reading(Generic[T]):
+    """One document while it is read."""
+
+    plan: Plan[T]
+    document: Document
+    tally: Tally = field(default_factory=Tally)
+    quotes: Quotes = field(default_factory=Quotes)
+    warnings: list[str] = field(default_factory=list)
+
+    async def value(self) -> T:
+        """What most passes say; a vote that is decided is not gone on with.
+
+        Raises:
+            OutputProblem: The parts do not make a whole.
+            RunError: No pass has an answer.
+        """
+        plan, found = self.plan, list[T]()
+        last: RunError | OutputProblem | None = None
+        for _ in range(plan.passes):
+            try:
+                found.append(await self._pass())
+            except (RunError, OutputProblem) as error:
+                if plan.passes == 1 or _end_of_job(plan, error) is not None:
+                    raise
+                last = error
+            if 2 * len(found) > plan.passes and len({same(as_json(one)) for one in found}) == 1:
+                break
+        if not found:
+            assert last is not None  # noqa: S101  there is at least one pass
+            raise last
+        return found[0] if plan.passes == 1 else self._voted(found, failed=last is not None)
+
+    def _voted(self, found: list[T], *, failed: bool) -> T:
+        if failed:
+            self.warnings.append(f"only {len(found)} of {self.plan.passes} passes have an answer")
+        data, warnings = voted([as_json(one) for one in found])
+        try:
+            value = self.plan.shape.read(data)
+        except OutputProblem:
+            self.warnings.append(
+                "what most passes say of each field makes no whole; kept the first"
+            )
+            return found[0]
+        self.warnings += warnings
+        return value
+
+    async def _pass(self) -> T:
+        plan = self.plan
+        pieces = pieces_of(self.document.text, plan.split)
+        if len(pieces) == 1:
+            value: T = await self._asked(plan.whole, pieces[0])
+            return value
+        said = [await self._asked(plan.part, piece) for piece in pieces]
+        data, warnings = merged(said)
+        self.warnings += warnings
+        return plan.shape.read(data)
+
+    async def _asked(self, asker: Asker, piece: Piece) -> Any:
+        """What the model reads out of a piece; what it quotes is kept beside."""
+        plan = self.plan
+        purse = None if plan.till is None else plan.till.purse
+        said = await asker.read(prompt_of(piece.text), self.tally, purse)
+        quotes: Any = ()
+        if plan.evidence == "quotes":
+            said, quotes = _taken(said)
+        if asker is not plan.whole and plan.shape.output.wrapped:
+            said = said["value"]
+        if quotes:
+            self.quotes.add(as_json(said), as_json(quotes), piece.start)
+        return said
+
+    def record(self, value: T) -> Record[T]:
+        """The record of a value, with its evidence."""
+        plan, document = self.plan, self.document
+        evidence: tuple[Evidence, ...] = ()
+        if plan.evidence is not None:
+            quotes = self.quotes if plan.evidence == "quotes" else None
+            data = as_json(value)
+            grounds = grounds_of(document.text, data, plan.shape, quotes)
+            evidence = grounds.evidence
+            self.warnings += grounds.warnings
+            if plan.ungrounded == "null" and grounds.airy:
+                value = self._without(value, data, grounds.airy)
+                gone = {spell(steps) for steps in grounds.airy}
+                evidence = tuple([one for one in evidence if one.path not in gone])
+        return Record(
+            document.id,
+            value,
+            evidence=evidence,
+            usage=self.tally.usage,
+            attempts=self.tally.attempts,
+            warnings=tuple(self.warnings),
+        )
+
+    def _without(self, value: T, data: Any, airy: Sequence[Steps]) -> T:
+        """The value with null where there is no evidence, if it still is one of its type."""
+        named = ", ".join(map(spell, airy))
+        try:
+            emptied = self.plan.shape.read(with_null_at(data, airy))
+        except OutputProblem:
+            self.warnings.append(f"{named}: without evidence, and the type needs it; kept")
+            return value
+        self.warnings.append(f"{named}: without evidence; made null")
+        return emptied
+
+
+def _taken(said: Any) -> tuple[Any, Any]:
+    """The value and its quotes, out of a dict or an object of both."""
+    if isinstance(said, dict):
+        return said["value"], said["evidence"]
+    return said.value, said.evidence
+
+
+def _end_of_job(plan: Plan[Any], error: Exception) -> ToolstoneError | None:
+    """The error that ends the job, if this one is about more than its document."""
+    match error:
+        case StoppedError():
+            if error.result is None:  # the till has said so
+                return error
+            why = str(error).partition(". Go on with ")[0]
+            return StoppedError(f"{why}: that is the whole job's; what is finished is kept")
+        case TruncatedError() if plan.till is not None and plan.till.short():
+            return plan.till.over("tokens" if plan.till.price is None else "dollars")
+        case RunError(__cause__=StatusError() as cause) if _concerns_all(cause):
+            return cause
+        case RunError() | OutputProblem() | InputError():
+            return None
+        case ToolstoneError():
+            return error
+    return None
+
+
+def _concerns_all(error: StatusError) -> bool:
+    """Whether the service has refused who asks, whom, or by what schema: not the document."""
+    schema = error.status == _BAD_REQUEST and error.param.startswith(_SCHEMA_FIELDS)
+    return isinstance(error, AuthError) or error.means in _FOR_ALL or schema

@@ -1,0 +1,121 @@
+"""Dates as people write them: with names of months, in any order, without the year. Pure."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+__all__ = ["Date", "date_of", "dates_in"]
+
+
+@dataclass(frozen=True, slots=True)
+class Date:
+    """A date as far as it is said.
+
+    Attributes:
+        months: The months that may be meant, each with the day that is then meant; a day of 0 is
+            not said.
+        year: The year; None if it is not said.
+    """
+
+    months: frozenset[tuple[int, int]]
+    year: int | None
+
+    @property
+    def vague(self) -> bool:
+        """Whether part of it is not said."""
+        return self.year is None or any(day == 0 for _, day in self.months)
+
+    def is_of(self, date: tuple[int, int, int]) -> bool:
+        """Whether it may be this date; one without a day is the first of its month."""
+        year, month, day = date
+        if self.year is not None and self.year not in (year, year % 100):
+            return False
+        return (month, day) in self.months or (day == 1 and (month, 0) in self.months)
+
+
+_ISO: Final = re.compile(r"(\d{4})-(\d{2})-(\d{2})(?:[T ].*)?")
+_YEAR_FIRST: Final = re.compile(r"(?<!\d)(\d{4})([-/.]?)(\d{1,2})\2(\d{1,2})(?!\d)")
+_EAST: Final = re.compile(r"(\d{4})\u5e74\s?(\d{1,2})\u6708\s?(\d{1,2})\u65e5")
+_YEAR_LAST: Final = re.compile(r"(?<!\d)(\d{1,2})([-/.])\s?(\d{1,2})(?:\2\s?(\d{4}|\d{2}))?(?!\d)")
+_NAME: Final = r"([^\W\d_]{3,12})\.?"
+_DAY_FIRST: Final = re.compile(
+    rf"(?<!\d)(\d{{1,2}})(?:st|nd|rd|th|er|\.|\u00ba)?[\s-]+(?:(?:day )?of |de )?{_NAME}"
+    r"(?:(?:,|\s|-)+(?:de |of )?(\d{4}|'?\d{2})(?!\d))?"
+)
+_MONTH_FIRST: Final = re.compile(
+    rf"(?<!\w){_NAME}\s(\d{{1,2}})(?:st|nd|rd|th)?(?!\d)(?:,?\s(\d{{4}})(?!\d))?"
+)
+_MONTH_YEAR: Final = re.compile(rf"(?<!\w){_NAME},?\s(?:de |of )?(\d{{4}})(?!\d)")
+
+_MONTHS: Final = {
+    prefix: number
+    for number, prefixes in enumerate(
+        (
+            "jan ene gen",
+            "feb fev",
+            "mar maer mrz maa",
+            "apr avr abr",
+            "may mai mag mei maj",
+            "jun juin giu",
+            "jul juil lug",
+            "aug aou ago",
+            "sep set",
+            "oct okt ott out",
+            "nov",
+            "dec dez dic",
+        ),
+        1,
+    )
+    for prefix in prefixes.split()
+}
+"""How the months begin in English, German, French, Spanish, Italian, Dutch and Portuguese."""
+_LONGEST: Final = 4
+_LAST_MONTH: Final = 12
+_LAST_DAY: Final = 31
+
+
+def date_of(said: str) -> tuple[int, int, int] | None:
+    """The year, month and day of a date as JSON has it, or of a time with its date."""
+    found = _ISO.fullmatch(said)
+    return None if found is None else (int(found[1]), int(found[2]), int(found[3]))
+
+
+def dates_in(text: str) -> Iterator[tuple[tuple[int, int], Date]]:
+    """Every date in a text, and its place."""
+    for found in (*_YEAR_FIRST.finditer(text), *_EAST.finditer(text)):
+        year, *rest = (int(one) for one in found.groups() if one and one.isdecimal())
+        yield from _if_any(found, [(rest[0], rest[1])], year)
+    for found in _YEAR_LAST.finditer(text):
+        first, second = int(found[1]), int(found[3])
+        yield from _if_any(found, [(second, first), (first, second)], _year(found[4]))
+    for found in _DAY_FIRST.finditer(text):
+        yield from _if_any(found, [(_month(found[2]), int(found[1]))], _year(found[3]))
+    for found in _MONTH_FIRST.finditer(text):
+        yield from _if_any(found, [(_month(found[1]), int(found[2]))], _year(found[3]))
+    for found in _MONTH_YEAR.finditer(text):
+        yield from _if_any(found, [(_month(found[1]), 0)], _year(found[2]))
+
+
+def _if_any(
+    found: re.Match[str], months: list[tuple[int, int]], year: int | None
+) -> Iterator[tuple[tuple[int, int], Date]]:
+    possible = frozenset((m, d) for m, d in months if 1 <= m <= _LAST_MONTH and d <= _LAST_DAY)
+    if possible:
+        yield found.span(), Date(possible, year)
+
+
+def _year(said: str | None) -> int | None:
+    return None if not said else int(said.lstrip("'"))
+
+
+def _month(name: str) -> int:
+    """The number of a month by the beginning of its name; 0 if it is none."""
+    spread = unicodedata.normalize("NFKD", name.lower())
+    bare = "".join(one for one in spread if not unicodedata.combining(one))
+    return next((_MONTHS[bare[:n]] for n in (_LONGEST, 3) if bare[:n] in _MONTHS), 0)

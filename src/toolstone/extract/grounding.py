@@ -1,0 +1,161 @@
+"""Evidence: where a value, or a quote, stands in a text. Pure.
+
+Looked for in this order, each only if the one before has found nothing: to the letter; without
+regard to case, accents, spaces and punctuation; as a number (`1234.5` is `1,234.50`, `1.234,50`,
+`$1.2345k`); as a date (`2026-12-01` is `1 December 2026`, `12/1/26`). What is found is a whole word
+or number, never a part of one, and its place is one in the text as it was given.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from functools import cached_property, lru_cache
+from typing import TYPE_CHECKING, Any, Final
+
+from toolstone import limits
+from toolstone.extract.dates import date_of, dates_in
+from toolstone.extract.numbers import number_of, numbers_in
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+__all__ = ["Source", "Span"]
+
+Span = tuple[int, int]
+"""The first character, and the first one after."""
+
+_LONG_NUMBER: Final = 7
+"""Digits: a number of so many is the same however it is grouped (telephone, IBAN)."""
+_LONG_WORD: Final = 5
+"""Letters: a word of so many is also found inside a compound."""
+_DIGITS: Final = re.compile(r"\d+")
+
+
+class Source:
+    """A text that values are looked for in; what has to be prepared is, when first needed."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+
+    def find(self, value: Any, near: int | None = None) -> Span | None:
+        """Where a value stands; None if it does not.
+
+        Args:
+            value: A string or number, as it stands in JSON.
+            near: Of several places the nearest to this one is taken; else the first.
+        """
+        if isinstance(value, bool) or value is None or value == "":
+            return None
+        said = value if isinstance(value, str) else repr(value)
+        return _nearest(self._places(said, value), near)
+
+    def find_quote(self, quote: str, near: int | None = None) -> Span | None:
+        """Where these words stand; None if they do not. Numbers and dates are words here."""
+        quote = quote.strip()
+        return _nearest(self._exact(quote) or self._loose(quote), near) if quote else None
+
+    def _places(self, said: str, value: Any) -> list[Span]:
+        if isinstance(value, str) and (found := self._exact(said) or self._loose(said)):
+            return found
+        if (date := date_of(said)) is not None:
+            return [span for span, read in self._dates if read.is_of(date)]
+        if (number := number_of(said)) is not None:
+            found = [span for span, readings in self._numbers if number in readings]
+            return [span for span in found if not self._continues(span)] or found
+        return self._inside(said) if isinstance(value, str) else []
+
+    # -------------------------------------------------------------------------------- as words
+
+    def _exact(self, said: str) -> list[Span]:
+        return [span for span in _all(self.text, said) if self._whole(span)]
+
+    def _loose(self, said: str) -> list[Span]:
+        """The same letters and digits, whatever stands between them."""
+        wanted = "".join(map(_folded, said))
+        if not wanted:
+            return []
+        letters, places = self._letters
+        spans = [(places[start], places[end - 1] + 1) for start, end in _all(letters, wanted)]
+        return [s for s in spans if self._whole(s) and _same_numbers(said, self.text[slice(*s)])]
+
+    def _inside(self, said: str) -> list[Span]:
+        """A long word inside a longer one."""
+        return list(_all(self.text, said)) if len(said) >= _LONG_WORD and said.isalpha() else []
+
+    def _whole(self, span: Span) -> bool:
+        """Whether no word or number goes on at either end."""
+        start, end = span
+        before, after = self.text[start - 1 : start + 1], self.text[end - 1 : end + 1]
+        return not ((start > 0 and _glued(before)) or _glued(after))
+
+    def _continues(self, span: Span) -> bool:
+        """Whether letters run into it, as in `A7`; of `EUR7` that says little."""
+        return span[0] > 0 and self.text[span[0] - 1].isalpha()
+
+    @cached_property
+    def _letters(self) -> tuple[str, list[int]]:
+        """The letters and digits of the text, and where each stands."""
+        letters: list[str] = []
+        places: list[int] = []
+        for place, character in enumerate(self.text):
+            for one in _folded(character):
+                letters.append(one)
+                places.append(place)
+        return "".join(letters), places
+
+    # ------------------------------------------------------------------------ as numbers, dates
+
+    @cached_property
+    def _numbers(self) -> list[tuple[Span, frozenset[Any]]]:
+        return list(numbers_in(self.text))
+
+    @cached_property
+    def _dates(self) -> list[tuple[Span, Any]]:
+        return sorted(dates_in(self.text), key=lambda found: found[1].vague)
+
+
+def _all(text: str, wanted: str) -> Iterator[Span]:
+    """Every place of it, up to a limit."""
+    start = text.find(wanted)
+    for _ in range(limits.EXTRACT_PLACES):
+        if start < 0:
+            return
+        yield start, start + len(wanted)
+        start = text.find(wanted, start + 1)
+
+
+def _nearest(spans: list[Span], near: int | None) -> Span | None:
+    if not spans:
+        return None
+    if near is None:
+        return spans[0]
+    return min(spans, key=lambda span: abs(span[0] - near))
+
+
+def _same_numbers(said: str, found: str) -> bool:
+    """Whether the digits are grouped alike, where that makes a difference: `1.5` is not `15`."""
+    ours, theirs = _DIGITS.findall(said), _DIGITS.findall(found)
+    return ours == theirs or len("".join(ours)) >= _LONG_NUMBER
+
+
+def _glued(two: str) -> bool:
+    """Whether these two characters are of one word or one number."""
+    return len(two) == 2 and two.isalnum() and not any(map(_is_unspaced, two))  # noqa: PLR2004
+
+
+_UNSPACED: Final = ((0x0E00, 0x0EFF), (0x1000, 0x109F), (0x1780, 0x17FF), (0x2E80, 0x9FFF))
+_UNSPACED_LATER: Final = ((0xAC00, 0xD7AF), (0xF900, 0xFAFF), (0x20000, 0x3FFFF))
+
+
+def _is_unspaced(character: str) -> bool:
+    """Whether its script runs words together: Thai, Burmese, Khmer, Chinese, Japanese ..."""
+    code = ord(character)
+    return any(low <= code <= high for low, high in (*_UNSPACED, *_UNSPACED_LATER))
+
+
+@lru_cache(maxsize=4096)
+def _folded(character: str) -> str:
+    """A letter without case and accents; nothing for what is no letter or digit."""
+    spread = unicodedata.normalize("NFKD", character).casefold()
+    return "".join(one for one in spread if one.isalnum())

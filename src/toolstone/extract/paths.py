@@ -1,0 +1,125 @@
+"""Places in JSON data: `lines[0].amount`, and what the schema says of them. Pure."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final
+
+from toolstone.schema.nodes import admits_null, resolve, step
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from toolstone.schema.nodes import Schema
+
+__all__ = ["Leaf", "Steps", "flattened", "leaves", "spell", "steps_of", "value_at", "with_null_at"]
+
+Steps = tuple[str | int, ...]
+
+_PART: Final = re.compile(r"\.?([^.\[\]]+)|\[(\d+)\]")
+
+
+@dataclass(frozen=True, slots=True)
+class Leaf:
+    """One value in JSON data that is neither an object nor a list, nor null.
+
+    Attributes:
+        steps: Where it stands.
+        value: What stands there.
+        nullable: Whether null could stand there instead.
+        closed: Whether it is one of a few words, or a yes or no: chosen, not copied.
+    """
+
+    steps: Steps
+    value: Any = field(repr=False)
+    nullable: bool
+    closed: bool
+
+
+def spell(steps: Steps) -> str:
+    """`lines[0].amount`."""
+    said = ""
+    for part in steps:
+        said = f"{said}[{part}]" if isinstance(part, int) else step(said, part)
+    return said
+
+
+def steps_of(path: str, data: Any) -> Steps:
+    """The place that a path names in this data; as much of it as is there."""
+    steps: list[str | int] = []
+    for found in _PART.finditer(path):
+        part: str | int = int(found[2]) if found[2] else found[1]
+        if isinstance(part, int):
+            inside = isinstance(data, list) and part < len(data)
+        else:
+            inside = isinstance(data, dict) and part in data
+        if not inside:
+            break
+        data = data[part]
+        steps.append(part)
+    return tuple(steps)
+
+
+def value_at(data: Any, steps: Steps) -> Any:
+    """What stands at a place that is there."""
+    for part in steps:
+        data = data[part]
+    return data
+
+
+def with_null_at(data: Any, places: Sequence[Steps]) -> Any:
+    """A copy of the data with null at these places."""
+    if () in places:
+        return None
+    inner: dict[str | int, list[Steps]] = {}
+    for steps in places:
+        inner.setdefault(steps[0], []).append(steps[1:])
+    if isinstance(data, list):
+        return [with_null_at(one, inner.get(n, ())) for n, one in enumerate(data)]
+    if isinstance(data, dict):
+        return {name: with_null_at(one, inner.get(name, ())) for name, one in data.items()}
+    return data
+
+
+def flattened(nodes: Sequence[Any], defs: Mapping[str, Schema]) -> list[Schema]:
+    """These schemas with references followed and the branches of unions beside them."""
+    found: dict[int, Schema] = {}
+    waiting = list(nodes)
+    for given in waiting:
+        node = resolve(given, defs)
+        if isinstance(node, dict) and id(node) not in found:
+            found[id(node)] = node
+            for keyword in ("anyOf", "oneOf", "allOf"):
+                waiting += node.get(keyword, ())
+    return list(found.values())
+
+
+def leaves(data: Any, schema: Schema, defs: Mapping[str, Schema]) -> Iterator[Leaf]:
+    """Every value in the data, in its order, with what the schema says of it."""
+    yield from _leaves(data, [schema], defs, ())
+
+
+def _leaves(
+    data: Any, nodes: Sequence[Any], defs: Mapping[str, Schema], steps: Steps
+) -> Iterator[Leaf]:
+    if data is None:
+        return
+    here = flattened(nodes, defs)
+    if isinstance(data, dict):
+        for name, one in data.items():
+            yield from _leaves(one, _members(here, name), defs, (*steps, name))
+    elif isinstance(data, list):
+        inside = [node["items"] for node in here if "items" in node]
+        for number, one in enumerate(data):
+            yield from _leaves(one, inside, defs, (*steps, number))
+    else:
+        nullable = bool(nodes) and any(admits_null(node, defs) for node in nodes)
+        closed = isinstance(data, bool) or any("enum" in node or "const" in node for node in here)
+        yield Leaf(steps, data, nullable, closed)
+
+
+def _members(here: Sequence[Schema], name: str) -> list[Any]:
+    named = [p[name] for node in here if name in (p := node.get("properties", {}))]
+    free = [node["additionalProperties"] for node in here if "additionalProperties" in node]
+    return named or [node for node in free if isinstance(node, dict)]

@@ -1,0 +1,123 @@
+"""The money of a job: a document is let in when its worst case can be paid beside the others."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import asynccontextmanager
+from time import monotonic
+from typing import TYPE_CHECKING
+
+from toolstone.errors import StoppedError
+from toolstone.runs.budget import Purse
+from toolstone.usage import Usage
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable
+
+    from toolstone.runs.budget import Budget
+
+__all__ = ["Tally", "Till"]
+
+
+class Tally:
+    """What one document has cost so far."""
+
+    __slots__ = ("attempts", "usage")
+
+    def __init__(self) -> None:
+        self.usage = Usage()
+        self.attempts = 0
+
+
+class Till:
+    """A budget over a whole job.
+
+    The runs of the documents spend from its purse, which lets no request go that cannot be paid
+    for. Before that, a document waits here while others hold what it might need: without it the
+    first hundred would each reserve the same last dollar, and ninety-nine be told it is gone.
+
+    Args:
+        budget: What the job may spend.
+        model: The model's name in the price table.
+        clock: Seconds.
+
+    Raises:
+        DefinitionError: The budget counts dollars and has no price for the model.
+    """
+
+    def __init__(self, budget: Budget, model: str, clock: Callable[[], float] = monotonic) -> None:
+        self.purse = Purse(budget, model=model, now=clock())
+        self.price = self.purse.price_of(model)
+        self._clock = clock
+        self._spent = Usage()
+        self._held: dict[Tally, Usage] = {}
+        """The worst case of one request for each document that is being asked."""
+        self._left = asyncio.Event()
+        """Set when a document has been let go."""
+
+    def spend(self, usage: Usage) -> None:
+        """Take what an earlier process has spent on this job."""
+        self._spent += usage
+        self.purse.spend(usage, usage.requests)
+
+    @asynccontextmanager
+    async def room(
+        self, tally: Tally, input_tokens: int, output_tokens: int
+    ) -> AsyncIterator[None]:
+        """Hold room for one document, once there is some.
+
+        Args:
+            tally: What the document costs, counted meanwhile.
+            input_tokens: Of its request, estimated.
+            output_tokens: The most that may come.
+
+        Raises:
+            StoppedError: There is none, and nobody is left who might give some back.
+        """
+        wanted = Usage(input_tokens, output_tokens, requests=1)
+        while (short := self._short(wanted)) is not None:
+            if not self._held or short in {"requests", "seconds"}:
+                raise self.over(short)
+            self._left.clear()
+            await self._left.wait()
+        self._held[tally] = wanted
+        try:
+            yield
+        finally:
+            del self._held[tally]
+            self._spent += tally.usage
+            self._left.set()
+
+    def short(self) -> bool:
+        """Whether an answer may have been cut because there was no more to pay it with."""
+        wanted = self._held.values()
+        return any(self._short(one) in {"tokens", "dollars"} for one in wanted)
+
+    def over(self, limit: str) -> StoppedError:
+        """The error that ends the job because this limit is reached."""
+        return StoppedError(
+            f"the job's budget of {limit} does not last for another document; what is finished is "
+            f"kept. Raise Budget({limit}=...)"
+            + (
+                ", or lower Settings(max_output_tokens=...): as much is reserved for each answer"
+                if limit in {"tokens", "dollars"}
+                else ""
+            )
+        )
+
+    def _short(self, wanted: Usage) -> str | None:
+        """The limit that this might break; None if there is room."""
+        budget = self.purse.budget
+        after = self._spent + wanted
+        for tally, held in self._held.items():
+            after = after + held + tally.usage
+        if budget.requests is not None and after.requests > budget.requests:
+            return "requests"
+        seconds = self.purse.left(self._clock()).seconds
+        if seconds is not None and seconds <= 0:
+            return "seconds"
+        if budget.tokens is not None and after.total_tokens > budget.tokens:
+            return "tokens"
+        if self.price is not None and self.price.of(after) > (budget.dollars or 0):
+            return "dollars"
+        return None
