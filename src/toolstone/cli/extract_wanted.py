@@ -1,0 +1,208 @@
+"""What the words of `toolstone extract` ask for: files, a plan, a budget."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, cast
+
+from toolstone.cli.extract_choice import find_schema
+from toolstone.errors import InputError
+from toolstone.extract.pace import Pace
+from toolstone.extract.plan import Plan
+from toolstone.extract.splitting import Split
+from toolstone.ports import Settings
+from toolstone.runs.budget import Budget, Price
+
+if TYPE_CHECKING:
+    from toolstone.extract.many import ExtractOptions
+
+__all__ = ["Wanted"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """The options, as `extract_command` has them."""
+
+    schema: str
+    source: str
+    out: Path | None
+    model: str | None
+    instructions: str | None
+    text: str | None
+    id: str | None
+    limit: int | None
+    sample: int | None
+    dry_run: bool
+    evidence: Literal["values", "quotes"] | None
+    ungrounded: Literal["keep", "null"]
+    split: int | None
+    overlap: int | None
+    passes: int
+    reasks: int | None
+    max_output_tokens: int | None
+    effort: str | None
+    concurrency: int
+    rpm: float | None
+    tpm: float | None
+    price: str | None
+    budget: float | None
+    budget_tokens: int | None
+    score: Path | None
+    report: Path | None
+    job: Path | None
+    restart: bool
+    failures_allowed: str
+    engine: Literal["local", "ray"]
+    as_json: bool
+
+    @property
+    def job_file(self) -> Path:
+        """Where what is done is kept: beside the output, unless another place is named."""
+        return self.job or Path(f"{self.output}.job")
+
+    @property
+    def output(self) -> Path:
+        """The output.
+
+        Raises:
+            InputError: None is named.
+        """
+        if self.out is None:
+            raise InputError("say where to: -o OUT.jsonl, .csv or .parquet; or look: --dry-run")
+        return self.out
+
+    @property
+    def report_file(self) -> Path:
+        """The page of the score."""
+        return self.report or self.output.with_suffix(".score.html")
+
+    def own_files(self) -> list[Path]:
+        """What this command writes, and so must not read as documents."""
+        if self.out is None:
+            return []
+        jobs = [Path(f"{self.job_file}{tail}") for tail in ("", "-wal", "-shm", "-journal")]
+        return [self.out, self.report_file, *jobs, *([self.score] if self.score else [])]
+
+    def checked(self) -> Any:
+        """The type or schema that is to be read.
+
+        Raises:
+            InputError: Options that do not go together, or there is no such type.
+        """
+        if self.model is None:
+            raise InputError("say which model: -m MODEL, or the variable TOOLSTONE_MODEL")
+        if self.budget is not None and self.price is None:
+            raise InputError("--budget counts dollars: add --price IN,OUT (for a million tokens)")
+        if self.overlap is not None and self.split is None:
+            raise InputError("--overlap is that of two pieces: add --split TOKENS")
+        if self.limit is not None and self.sample is not None:
+            raise InputError("give --limit or --sample: the first ones, or some by lot")
+        if self.report is not None and self.score is None:
+            raise InputError("--report is the page of a score: add --score GOLD")
+        if self.out is not None and _is_same(self.out, self.source):
+            raise InputError("OUT is INPUT: it would be written over; name another file")
+        self.allowed(1)
+        return find_schema(self.schema)
+
+    def options(self) -> ExtractOptions:
+        """How `extract_many` is called.
+
+        Raises:
+            InputError: A price or a file of instructions cannot be read.
+            DefinitionError: A number is out of its range.
+        """
+        how = {"pace": self._pace(), "concurrency": self.concurrency, "engine": self.engine}
+        return cast("ExtractOptions", {**self._asked(), **how})
+
+    def plan(self, kind: Any) -> Plan[Any]:
+        """The same as a plan, for looking at it.
+
+        Raises:
+            InputError: A price or a file of instructions cannot be read.
+            DefinitionError: The type, or an option, cannot be.
+        """
+        return Plan(kind, **self._asked())
+
+    def prices(self) -> Price | None:
+        """What the model costs, if that was said.
+
+        Raises:
+            InputError: It is no price.
+        """
+        if self.price is None:
+            return None
+        number = r"(\d+(?:\.\d+)?|\.\d+)"
+        found = re.fullmatch(rf"{number},{number}(?:,{number})?", self.price.replace(" ", ""))
+        if found is None:
+            raise InputError(
+                f"--price {self.price!r}: two or three numbers, dollars for a million tokens: "
+                "IN,OUT or IN,OUT,CACHED, such as 0.15,0.60"
+            )
+        fresh, said, cached = found.groups()
+        return Price(float(fresh), float(said), None if cached is None else float(cached))
+
+    def allowed(self, documents: int) -> int:
+        """How many of so many documents may be without a value.
+
+        Raises:
+            InputError: It is neither a number nor a share.
+        """
+        found = re.fullmatch(r"(\d+)(\.\d+)?(%?)", self.failures_allowed)
+        if found is None or (found[2] and not found[3]):
+            raise InputError(
+                f"--failures-allowed {self.failures_allowed!r}: a number, or a share such as 2%"
+            )
+        number = float(f"{found[1]}{found[2] or ''}")
+        return int(documents * number / 100) if found[3] else int(number)
+
+    def _asked(self) -> dict[str, Any]:
+        most = self.max_output_tokens
+        asked = {
+            "model": self.model,
+            "instructions": self._instructions(),
+            "evidence": self.evidence,
+            "ungrounded": self.ungrounded,
+            "budget": self._budget(),
+            "settings": Settings(max_output_tokens=most, effort=self.effort),
+            "split": self._split(),
+            "passes": self.passes,
+        }
+        return asked if self.reasks is None else {**asked, "reasks": self.reasks}
+
+    def _budget(self) -> Budget | None:
+        if self.budget is None and self.budget_tokens is None:
+            return None
+        price = self.prices()
+        return Budget(
+            requests=None,
+            tokens=self.budget_tokens,
+            dollars=self.budget,
+            prices={} if price is None else {str(self.model): price},
+        )
+
+    def _pace(self) -> Pace | None:
+        if self.rpm is None and self.tpm is None:
+            return None
+        return Pace(requests_per_minute=self.rpm, tokens_per_minute=self.tpm)
+
+    def _split(self) -> Split | None:
+        if self.split is None:
+            return None
+        overlap = min(Split().overlap, self.split // 2) if self.overlap is None else self.overlap
+        return Split(self.split, overlap)
+
+    def _instructions(self) -> str | None:
+        told = self.instructions
+        if told is None or not told.startswith("@"):
+            return told
+        try:
+            return Path(told[1:]).read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            why = getattr(error, "strerror", None) or "no UTF-8 text"
+            raise InputError(f"--instructions {told!r} cannot be read: {why}") from error
+
+
+def _is_same(out: Path, source: str) -> bool:
+    return Path(source).exists() and out.resolve() == Path(source).resolve()
