@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from toolstone import limits
 from toolstone.errors import LimitError, ProtocolError
 from toolstone.wire import SseDecoder
 
@@ -199,6 +200,7 @@ def test_json_comes_out_as_it_went_in(values, draw):
     [
         (b"retry: 3000\n\n", 3000),
         (b"retry:03000\n\n", 3000),
+        (b"retry: " + b"9" * 5000 + b"\n\n", 10**18 - 1),  # for ever is long enough
         (b"retry: 1000x\n\n", None),
         (b"retry: -1\n\n", None),
         (b"retry:\n\n", None),
@@ -225,8 +227,29 @@ def test_retry_is_digits_or_nothing(data, expected):
 )
 def test_what_is_not_utf8_is_told_with_its_place_however_it_is_cut(data, offset):
     for chunks in cuts(data):
-        with pytest.raises(ProtocolError, match=f"at byte {offset};"):
+        with pytest.raises(ProtocolError) as caught:
             decode(chunks)
+        assert str(caught.value) == (
+            f"the stream is not UTF-8 at byte {offset}; nothing of this event was used"
+        )
+        assert (caught.value.phase, caught.value.outcome) == ("stream", "partial")
+
+
+def test_before_anything_came_nothing_is_known_and_then_the_last_of_each():
+    decoder = SseDecoder()
+    assert (decoder.last_id, decoder.retry) == (b"", None)
+    decoder.feed(b"id: 1\nretry: 2\n\nid: 3\n\n: c\n\n")
+
+    assert (decoder.last_id, decoder.retry) == (b"3", 2)
+
+
+def test_the_limit_is_that_of_the_package_unless_another_is_given(monkeypatch):
+    monkeypatch.setattr(limits, "EVENT_BYTES", 20)
+    data = b"data: " + b"x" * 15 + b"\n\n"
+
+    with pytest.raises(LimitError, match="longer than 20 bytes"):
+        decode([data])
+    assert decode([data], limit=21) == [("", "x" * 15, "")]
 
 
 SHAPES = [
