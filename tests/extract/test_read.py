@@ -251,10 +251,10 @@ def test_tabs_separate_a_tsv(tmp_path):
 
 
 def test_parquet_rows_are_read_in_batches(tmp_path):
-    import pyarrow
+    import pyarrow as pa
     import pyarrow.parquet
 
-    table = pyarrow.table({"id": list(range(600)), "text": [f"text {n}" for n in range(600)]})
+    table = pa.table({"id": list(range(600)), "text": [f"text {n}" for n in range(600)]})
     pyarrow.parquet.write_table(table, tmp_path / "t.parquet")
     found = read_documents(tmp_path / "t.parquet")
     assert found.count() == 600

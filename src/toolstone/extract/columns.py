@@ -15,7 +15,7 @@ from toolstone.errors import DefinitionError
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-__all__ = ["Column", "Kind", "cells", "columns_of", "resolved"]
+__all__ = ["Column", "Kind", "cells", "columns_of", "put_json", "resolved"]
 
 Schema = dict[str, Any]
 Kind = Literal["text", "integer", "number", "boolean", "json", "list"]
@@ -79,16 +79,11 @@ def _cell(row: Mapping[str, Any], column: Column) -> Any:
         if not isinstance(found, dict) or step not in found:
             return None
         found = found[step]
-    if found is None:
-        return None
-    if column.kind == "json":
-        return _json(found)
-    if column.kind == "list" and column.item == "json" and isinstance(found, list):
-        return [None if one is None else _json(one) for one in found]
-    return found
+    return put_json(found) if column.kind == "json" and found is not None else found
 
 
-def _json(value: Any) -> str:
+def put_json(value: Any) -> str:
+    """JSON as it stands in a cell."""
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
 
 

@@ -14,11 +14,11 @@ import itertools
 import json
 import os
 from collections.abc import Mapping
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from typing import TYPE_CHECKING, Any, Final, Self
 
 from toolstone.errors import InputError, StorageError
-from toolstone.extract.columns import Column, cells, columns_of
+from toolstone.extract.columns import Column, cells, columns_of, put_json
 from toolstone.extract.tables import load_pyarrow
 
 if TYPE_CHECKING:
@@ -70,13 +70,12 @@ class LineWriter:
         self._columns = columns_of(schema) if path.suffix.lower() == ".csv" else ()
         try:
             self._file = _opened(path)
+            with ExitStack() as undo:
+                undo.callback(self._file.close)
+                self._cut(offset)
+                undo.pop_all()
         except OSError as error:
             raise StorageError(f"{path.name!r} cannot be opened: {error.strerror}") from error
-        try:
-            self._cut(offset)
-        except BaseException:
-            self._file.close()
-            raise
 
     def __enter__(self) -> Self:
         return self
@@ -176,8 +175,11 @@ def _table(arrow: Any, types: Any, columns: tuple[Column, ...], batch: list[Row]
 
 def _fit(value: Any, column: Column) -> Any:
     """The value as Arrow takes it: no whole number for a float, no half characters."""
-    if isinstance(value, list):
-        return [_fit(one, Column("", (), column.item)) for one in value]
+    if column.kind == "list" and isinstance(value, list):
+        entry = Column(column.name, column.path, column.item)
+        return [_fit(one, entry) for one in value]
+    if column.kind == "json" and value is not None and not isinstance(value, str):
+        return _fit(put_json(value), column)
     if isinstance(value, str):
         return value.encode(errors="replace").decode()
     return float(value) if column.kind == "number" and isinstance(value, int) else value
@@ -231,7 +233,7 @@ def _csv_cell(value: Any) -> Any:
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, list | dict):
-        return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+        return put_json(value)
     return value
 
 
