@@ -1,0 +1,238 @@
+"""The engine of one machine: many documents at once, identical ones asked once, what is kept first.
+
+Workers draw documents, ask, and put records in a line of bounded length; whoever reads the records
+takes them from it. So a slow reader stops the workers, and they stop the source: nothing is held in
+memory but what is under way. The workers live in one task, which is ended before the iterator is.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import OrderedDict
+from contextlib import ExitStack
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, Protocol
+
+from toolstone import limits
+from toolstone.extract import asking
+from toolstone.extract.job import Job, fingerprint
+from toolstone.extract.pace import Pace, Paced
+from toolstone.extract.records import Document, Record
+from toolstone.usage import Usage
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, AsyncIterator
+
+    from toolstone.extract.plan import Plan
+
+__all__ = ["Ask", "run_local"]
+
+_END: Final = object()
+
+
+class Ask(Protocol):
+    """Reads one document; see `toolstone.extract.asking.ask`."""
+
+    async def __call__(self, plan: Plan[Any], document: Document, /) -> Record[Any]:
+        """Give its record; raise what ends the job."""
+        ...
+
+
+async def run_local(
+    plan: Plan[Any],
+    documents: AsyncIterator[Document | Record[Any]],
+    *,
+    pace: Pace | None = None,
+    job: str | Path | Job | None = None,
+    concurrency: int = limits.EXTRACT_CONCURRENCY,
+    ordered: bool = False,
+    ask: Ask | None = None,
+) -> AsyncGenerator[Record[Any], None]:
+    """A record for each document, as they finish or in the documents' order.
+
+    Leave it early with `contextlib.aclosing`: what is being asked is cancelled then.
+
+    Args:
+        plan: What is asked of each.
+        documents: Drawn from as they are needed. A `Record` among them is given out as it is: of
+            a document that could not be read.
+        pace: How fast; found out, if None.
+        job: The file that remembers what was answered; a path is opened here, and closed.
+        concurrency: Documents at once, at most.
+        ordered: Whether records come in the documents' order.
+        ask: Asks in another way, at a pace of its own; the plan is open then.
+
+    Raises:
+        ToolstoneError: What ends the job, once everything that is finished was given out.
+    """
+    with ExitStack() as stack:
+        if isinstance(job, str | Path):
+            job = stack.enter_context(Job(job))
+        if job is not None:
+            job.begin(plan.fingerprint())
+            if plan.till is not None:
+                plan.till.spend(job.usage)
+        if ask is None:
+            throttle = (pace or Pace()).throttle(concurrency)
+            await plan.open(lambda model: Paced(model, throttle, plan.model_name))
+            ask = asking.ask
+        crew = _Crew(plan, documents, _Memory(plan, job), ask, ordered=ordered, most=concurrency)
+        working = asyncio.create_task(crew.work(concurrency))
+        try:
+            async for record in crew.line():
+                yield record
+            await working
+        finally:
+            working.cancel()
+            await asyncio.gather(working, return_exceptions=True)
+
+
+class _Crew:
+    """The workers of a job, and the line in which records wait to be given out."""
+
+    def __init__(
+        self,
+        plan: Plan[Any],
+        documents: AsyncIterator[Document | Record[Any]],
+        memory: _Memory,
+        ask: Ask,
+        *,
+        ordered: bool,
+        most: int,
+    ) -> None:
+        self._plan = plan
+        self._documents = documents
+        self._memory = memory
+        self._ask = ask
+        self._ordered = ordered
+        self._door = asyncio.Lock()
+        self._line: asyncio.Queue[Any] = asyncio.Queue(most)
+        self._over = False
+        self._error: BaseException | None = None
+        self._asking: dict[bytes, asyncio.Event] = {}
+
+    async def line(self) -> AsyncGenerator[Record[Any], None]:
+        """The records, until there are no more."""
+        while (place := await self._line.get()) is not _END:
+            record = await place if isinstance(place, asyncio.Future) else place
+            if record is not None:
+                yield record
+
+    async def work(self, workers: int) -> None:
+        """Have all documents asked.
+
+        Raises:
+            ToolstoneError: What ended the job, once what was under way is finished.
+        """
+        async with asyncio.TaskGroup() as group:
+            for _ in range(workers):
+                group.create_task(self._worker())
+        await self._line.put(_END)
+        if self._error is not None:
+            raise self._error
+
+    async def _worker(self) -> None:
+        while (drawn := await self._draw()) is not None:
+            document, place, promise = drawn
+            record = None
+            try:
+                record = await self._record(document, place)
+            except BaseException as error:
+                self._end(error)
+                if not isinstance(error, Exception):
+                    raise
+            finally:
+                if promise is not None:
+                    promise.set_result(record)
+            if promise is None and record is not None:
+                await self._line.put(record)
+
+    async def _draw(
+        self,
+    ) -> tuple[Document | Record[Any], bytes, asyncio.Future[Record[Any] | None] | None] | None:
+        """The next document, its place in the job, and what is promised to whoever reads."""
+        async with self._door:
+            if self._over:
+                return None
+            try:
+                document = await anext(self._documents)
+                place = self._memory.place(document)
+            except StopAsyncIteration:
+                self._over = True
+                return None
+            except Exception as error:  # noqa: BLE001  raised again when the others are done
+                self._end(error)
+                return None
+            if not self._ordered:
+                return document, place, None
+            promise = asyncio.get_running_loop().create_future()
+            await self._line.put(promise)
+            return document, place, promise
+
+    def _end(self, error: BaseException) -> None:
+        self._over = True
+        self._error = self._error or error
+
+    async def _record(self, document: Document | Record[Any], place: bytes) -> Record[Any]:
+        if isinstance(document, Record):
+            return document
+        if (kept := self._memory.find(place)) is not None:
+            return kept
+        text = fingerprint(document.text)
+        while (other := self._asking.get(text)) is not None:
+            await other.wait()
+        record = self._memory.alike(text, document.id)
+        if record is None:
+            told = self._asking[text] = asyncio.Event()
+            try:
+                record = await self._ask(self._plan, document)
+                self._memory.keep(place, text, record)
+            finally:
+                del self._asking[text]
+                told.set()
+        else:
+            self._memory.keep(place, text, record)
+        return record
+
+
+class _Memory:
+    """What was answered: in the job's file, or the last answers of this process alone."""
+
+    def __init__(self, plan: Plan[Any], job: Job | None) -> None:
+        self._type = plan.type
+        self._job = job
+        self._last: OrderedDict[bytes, Record[Any]] = OrderedDict()
+
+    def place(self, document: Document | Record[Any]) -> bytes:
+        if self._job is None or isinstance(document, Record):
+            return b""
+        return self._job.place(document)
+
+    def find(self, place: bytes) -> Record[Any] | None:
+        row = None if self._job is None else self._job.find(place)
+        return None if row is None else Record.from_row(row, self._type)
+
+    def alike(self, text: bytes, name: str) -> Record[Any] | None:
+        """The answer for the same text, as that of the document with this name."""
+        if self._job is None:
+            found = self._last.get(text)
+        else:
+            row = self._job.alike(text)
+            found = None if row is None else Record.from_row(row, self._type)
+        if found is None:
+            return None
+        first = found.same_as or found.id
+        return replace(found, id=name, usage=Usage(), attempts=0, same_as=first)
+
+    def keep(self, place: bytes, text: bytes, record: Record[Any]) -> None:
+        """Remember an answer; a failure that may not happen again is none."""
+        if record.error is not None and record.error.retryable:
+            if self._job is not None:
+                self._job.charge(record.usage)
+        elif self._job is not None:
+            self._job.keep(place, text, record.as_row())
+        elif record.same_as is None:
+            self._last[text] = record
+            if len(self._last) > limits.EXTRACT_REMEMBERED:
+                self._last.popitem(last=False)
