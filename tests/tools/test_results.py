@@ -77,6 +77,7 @@ class Text(str):
         (Text("kept"), "kept"),
         (None, "null"),
         (True, "true"),
+        (False, "false"),
         (3, "3"),
         (Count(3), "3"),
         (10**30, "1" + "0" * 30),
@@ -165,6 +166,13 @@ class Broken(BaseModel):
         raise RuntimeError("s3cret")
 
 
+class Endless(dict):
+    def __iter__(self):
+        raise RecursionError
+
+    keys = __iter__
+
+
 class Opaque:
     def __str__(self):
         raise RuntimeError
@@ -200,7 +208,8 @@ def later():
         ([{"a": object()}], "a 'object'"),
         ({(1, 2): 3}, "a dict with a key of type 'tuple'"),
         (cyclic(), "nested too deep, or holds itself"),
-        (Broken(a=1), "a Broken that failed to be written"),
+        (Broken(a=1), "a Broken that failed to be written: PydanticSerializationError"),
+        (Endless(), "a Endless that is nested too deep, or holds itself"),
     ],
     ids=lambda one: type(one).__name__,
 )

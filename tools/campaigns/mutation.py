@@ -36,7 +36,7 @@ CHOKE_POINTS: Final = {
     "schema/arguments.py": ["tests/schema/test_arguments.py"],
     "tools/results.py": ["tests/tools/test_results.py"],
     "outcomes.py": ["tests/test_outcomes.py"],
-    "rulings.py": ["tests/runs/test_answers.py"],
+    "rulings.py": ["tests/test_rulings.py"],
     "runs/soundness.py": ["tests/runs/test_soundness.py"],
     "ledgers/sqlite.py": [
         "tests/ledgers/test_sqlite.py",
