@@ -7,7 +7,7 @@ import pytest
 from pydantic import BaseModel
 
 from toolstone.errors import DefinitionError, InputError, StorageError
-from toolstone.extract.columns import columns_of
+from toolstone.extract.columns import columns_of, value_schema
 from toolstone.extract.records import Evidence, Failure, Record
 from toolstone.extract.shape import Shape
 from toolstone.extract.write import LineWriter, check_output, write_parquet
@@ -35,8 +35,7 @@ class Invoice(BaseModel):
 
 
 def schema_of(kind):
-    shape = Shape.of(kind)
-    return {**shape.schema, "$defs": shape.defs}
+    return value_schema(Shape.of(kind).output)
 
 
 VALUE = Invoice(

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from toolstone import __version__
+from toolstone.cli.extract_command import extract
 from toolstone.cli.failures import FAILED, reported
 from toolstone.errors import InputError
 
@@ -339,6 +340,9 @@ def serve(  # noqa: PLR0913  its options
             serve_faults(plan, place, profile=played, as_json=as_json)
         else:
             serve_until_stopped(plan, place, profile=played, as_json=as_json)
+
+
+app.command()(extract)
 
 
 @app.command()

@@ -135,7 +135,7 @@ def extract(  # noqa: PLR0913  its options
             limit=limit,
             sample=sample,
             dry_run=dry_run,
-            evidence=None if evidence is Grounds.none else evidence.value,
+            evidence=evidence.value,
             ungrounded=ungrounded.value,
             split=split,
             overlap=overlap,

@@ -8,6 +8,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
+from toolstone.cli.words import shorten
 from toolstone.usage import Usage
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Progress", "Tally", "choose_progress", "put_summary"]
 
+_TOLD: Final = 5  # failures that have no row and are told in words
 _EVERY: Final = 10.0  # seconds between two lines where nothing can move
 
 
@@ -31,7 +33,8 @@ class Tally:
         price: What the model costs, if that was said.
         earlier: Records that an earlier process had made of the same job; what they have cost is
             in the usage.
-        again: Records that the next run of the same command will ask for again.
+        again: Records that are not kept: the next run of the same command tries them again.
+        told: What the first of these say.
     """
 
     price: Price | None = None
@@ -40,6 +43,7 @@ class Tally:
     earlier: int = 0
     same: int = 0
     again: int = 0
+    told: list[str] = field(default_factory=list)
     ungrounded: int = 0
     failures: Counter[str] = field(default_factory=Counter)
     usage: Usage = field(default_factory=Usage)
@@ -55,7 +59,10 @@ class Tally:
         self.ungrounded += sum(not one.grounded for one in record.evidence)
         if record.error is not None:
             self.failures[record.error.kind] += 1
-            self.again += record.error.retryable
+            if record.error.retryable or not (record.attempts or record.same_as):
+                self.again += 1
+                if len(self.told) < _TOLD:
+                    self.told.append(f"{shorten(record.id)}: {shorten(record.error.message, 200)}")
         self.usage += record.usage
 
     @property
@@ -84,7 +91,7 @@ class Tally:
             "documents": self.done,
             "extracted": self.done - self.failed,
             "failed": dict(self.failures),
-            "to_be_asked_again": self.again,
+            "not_kept": self.again,
             "same_as_another": self.same,
             "from_earlier_run": self.earlier,
             "values_without_evidence": self.ungrounded,
@@ -109,7 +116,9 @@ def put_summary(tally: Tally) -> str:
     if tally.ungrounded:
         lines.append(f"{tally.ungrounded:,} values without evidence in their document")
     if tally.again:
-        lines.append(f"{tally.again:,} of the failed have no row: the same command asks them again")
+        lines.append(f"{tally.again:,} of the failed have no row; the same command tries again:")
+        lines += [f"  {one}" for one in tally.told]
+        lines += ["  ..."] if tally.again > len(tally.told) else []
     return "".join(f"{line}\n" for line in lines)
 
 

@@ -16,6 +16,7 @@ from toolstone.ports import Settings
 from toolstone.runs.budget import Budget, Price
 
 if TYPE_CHECKING:
+    from toolstone.extract.job import Job
     from toolstone.extract.many import ExtractOptions
 
 __all__ = ["Wanted"]
@@ -35,7 +36,7 @@ class Wanted:
     limit: int | None
     sample: int | None
     dry_run: bool
-    evidence: Literal["values", "quotes"] | None
+    evidence: Literal["values", "quotes", "none"]
     ungrounded: Literal["keep", "null"]
     split: int | None
     overlap: int | None
@@ -85,6 +86,11 @@ class Wanted:
         jobs = [Path(f"{self.job_file}{tail}") for tail in ("", "-wal", "-shm", "-journal")]
         return [self.out, self.report_file, *jobs, *([self.score] if self.score else [])]
 
+    @property
+    def columns(self) -> dict[str, Any]:
+        """Which columns of a row are its text and its name."""
+        return {"text": self.text, "id": self.id}
+
     def checked(self) -> Any:
         """The type or schema that is to be read.
 
@@ -106,15 +112,15 @@ class Wanted:
         self.allowed(1)
         return find_schema(self.schema)
 
-    def options(self) -> ExtractOptions:
-        """How `extract_many` is called.
+    def options(self, job: Job) -> ExtractOptions:
+        """How `extract_many` is called, with this job.
 
         Raises:
             InputError: A price or a file of instructions cannot be read.
             DefinitionError: A number is out of its range.
         """
         how = {"pace": self._pace(), "concurrency": self.concurrency, "engine": self.engine}
-        return cast("ExtractOptions", {**self._asked(), **how})
+        return cast("ExtractOptions", {**self._asked(), **how, "job": job})
 
     def plan(self, kind: Any) -> Plan[Any]:
         """The same as a plan, for looking at it.
@@ -162,7 +168,7 @@ class Wanted:
         asked = {
             "model": self.model,
             "instructions": self._instructions(),
-            "evidence": self.evidence,
+            "evidence": None if self.evidence == "none" else self.evidence,
             "ungrounded": self.ungrounded,
             "budget": self._budget(),
             "settings": Settings(max_output_tokens=most, effort=self.effort),

@@ -15,7 +15,9 @@ from toolstone.errors import DefinitionError
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-__all__ = ["Column", "Kind", "cells", "columns_of", "put_json", "resolved"]
+    from toolstone.schema.output import OutputType
+
+__all__ = ["Column", "Kind", "cells", "columns_of", "put_json", "resolved", "value_schema"]
 
 Schema = dict[str, Any]
 Kind = Literal["text", "integer", "number", "boolean", "json", "list"]
@@ -66,6 +68,20 @@ _ABOUT: Final = (
     Column("_evidence", ("evidence",), "json"),
     Column("_warnings", ("warnings",), "list", "text"),
 )
+
+
+def value_schema(output: OutputType[Any]) -> Schema:
+    """The schema of the values that are read as this type, with its definitions.
+
+    Raises:
+        DefinitionError: It is plain text.
+    """
+    if output.format is None:
+        raise DefinitionError("plain text has no fields, and so no columns")
+    whole = dict(output.format.schema)
+    if not output.wrapped:
+        return whole
+    return {**whole["properties"]["value"], "$defs": whole.get("$defs", {})}
 
 
 def cells(row: Mapping[str, Any], columns: Sequence[Column]) -> list[Any]:

@@ -31,6 +31,7 @@ class Outbox:
         job: The job, open.
         path: The output: `.jsonl`, `.ndjson`, `.csv` or `.parquet`.
         schema: The schema of what is extracted.
+        anew: Whether an output that does not come from this job is written over.
 
     Raises:
         ConfigError: The extra that writes Parquet is not installed.
@@ -38,20 +39,21 @@ class Outbox:
         StorageError: It cannot be opened, or was changed since.
     """
 
-    def __init__(self, job: Job, path: Path, schema: Mapping[str, Any]) -> None:
+    def __init__(
+        self, job: Job, path: Path, schema: Mapping[str, Any], *, anew: bool = False
+    ) -> None:
         self._job = job
         self._path = path
         self._schema = schema
         self._lines: LineWriter | None = None
         whole = check_output(path) == ".parquet"
-        offset = job.output.offset
-        if not offset and not job.kept and path.exists() and path.stat().st_size:
+        if not anew and not job.kept and path.exists() and path.stat().st_size:
             raise InputError(
                 f"{path.name!r} is there already and does not come from this job; name another "
-                "file, or begin anew with --restart, which removes it"
+                "file, or begin anew with --restart, which writes over it"
             )
         if not whole:
-            self._lines = LineWriter(path, schema, offset=offset)
+            self._lines = LineWriter(path, schema, offset=job.output.offset)
 
     def __enter__(self) -> Self:
         return self
