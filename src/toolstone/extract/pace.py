@@ -11,13 +11,14 @@ from pydantic_core import to_json
 from toolstone import limits
 from toolstone.errors import DefinitionError, RateLimitError
 from toolstone.events import Retrying
-from toolstone.extract.throttle import Throttle, Turn
+from toolstone.extract.throttle import Throttle
 from toolstone.usage import Usage, estimate_tokens
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from toolstone.events import Accepted, Delta, Noted
+    from toolstone.extract.throttle import Gate, Turn
     from toolstone.ports import Emit, Model, OutputFormat, Request, Response
 
 __all__ = ["Pace", "Paced"]
@@ -89,7 +90,7 @@ class Paced:
         name: What the user called the model: the key of a price table.
     """
 
-    def __init__(self, model: Model, throttle: Throttle, name: str = "") -> None:
+    def __init__(self, model: Model, throttle: Gate, name: str = "") -> None:
         self._model = model
         self._throttle = throttle
         self._format: tuple[OutputFormat | None, int] = (None, 0)
@@ -162,7 +163,7 @@ class _Watching:
 
     __slots__ = ("_emit", "_throttle", "_turn")
 
-    def __init__(self, emit: Emit, throttle: Throttle, turn: Turn) -> None:
+    def __init__(self, emit: Emit, throttle: Gate, turn: Turn) -> None:
         self._emit = emit
         self._throttle = throttle
         self._turn = turn

@@ -1,7 +1,7 @@
 """How fast one job asks: how many requests at once, and how many a second; found out as it goes.
 
 Two things bound it. The *window* is how many requests are under way. It doubles with every round
-trip until the service shows a sign of strain, and grows by one a round trip from then on. A 429
+trip until the service shows a sign of strain, and grows by one a round trip from there on. A 429
 halves it, once for each round trip: those that were under way together were refused together.
 Answers that take twice as long as the quickest round did keep it where it is.
 
@@ -9,7 +9,8 @@ The *rate* is requests a second. Where a limit is stated it is kept from the beg
 is, there is no bound until the first 429; then it is learnt. A service that counts with a bucket
 refuses when that is empty, so what it let through between two refusals, over the time between
 them, is its limit, exactly. The rate is set just below that, and creeps up again until the next
-refusal: above the limit by a few per cent, so one refusal every few seconds.
+refusal: above the limit by a few per cent, so one refusal every few seconds. Where nothing was let
+through since the last refusal a quota is used up: then all wait, longer each time.
 
 A window alone could not do it: where answers take 50 ms, a limit of 20 a second lies between a
 window of one and of two. Nothing here waits by the wall clock: time is the event loop's.
@@ -19,13 +20,13 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Protocol
 
 from toolstone import limits
 
-__all__ = ["Throttle", "Turn"]
+__all__ = ["Gate", "Throttle", "Turn"]
 
-_CREDIT: Final = 0.25  # seconds of a rate that may be caught up after a stall
+_CREDIT: Final = 0.05  # seconds of a rate that may be caught up after a stall
 _SLOWER: Final = 2.0  # times the quickest round: then the window stays
 _FORGET: Final = 1.05  # the quickest round counts for less with each one
 _EVIDENCE: Final = 10  # requests let through that make a measured rate
@@ -81,6 +82,31 @@ class Turn:
     """Whether it takes a place in the window; a retry, which the client waits out, does not."""
 
 
+class Gate(Protocol):
+    """What gives leave to send; `Throttle` says what each is for."""
+
+    @property
+    def counts_tokens(self) -> bool:
+        """Whether `enter` must be told tokens."""
+        ...
+
+    async def enter(self, tokens: int = 0) -> Turn:
+        """Wait for leave."""
+        ...
+
+    async def again(self, turn: Turn) -> None:
+        """Wait for leave to send the same request again."""
+        ...
+
+    def refuse(self, turn: Turn, wait: float | None = None) -> None:
+        """Tell of a 429."""
+        ...
+
+    def leave(self, turn: Turn, *, answered: bool, used: int | None = None) -> None:
+        """Tell of its end."""
+        ...
+
+
 class Throttle:
     """The running state of a `Pace`, for one event loop.
 
@@ -114,7 +140,7 @@ class Throttle:
         self._measured: float | None = None
         self._since: float | None = None  # the last refusal that was measured from
         self._passed = 0  # requests sent since, and not refused
-        self._doubling = True
+        self._reach = float(most)  # up to here it doubles
         self._cut = -1.0  # when the window was last halved
         self._answers = 0  # since then
         self._closed = 0.0  # nothing is sent before
@@ -151,10 +177,11 @@ class Throttle:
         self._passed -= self._since is not None and turn.sent >= self._since
         if turn.sent <= self._cut:
             return  # of the same round trip as the last one
-        self._doubling = False
+        self._reach = self.window
         self.window = max(1.0, self.window / 2)
-        self._learn(now)
-        if self._cut >= 0 and not self._answers:
+        if self._answers or self._learnt is None:
+            self._learn(now)
+        else:  # nothing is let through: slower is no help, only later is
             self._closed = max(self._closed, now + max(wait or 0.0, self._backoff))
             self._backoff = min(2 * self._backoff, limits.RETRY_WAIT_MAX)
         self._cut, self._answers, self._round = now, 0, []
@@ -236,9 +263,11 @@ class Throttle:
         filled = self._peak >= int(self.window)
         self._round, self._peak = [], self.busy
         if mean > _SLOWER * self._quickest:
-            self._doubling = False
+            self._reach = self.window
         elif filled:  # a window that was not used is no proof that it may be larger
-            wider = 2 * self.window if self._doubling else self.window + 1
+            wider = (
+                min(2 * self.window, self._reach) if self.window < self._reach else self.window + 1
+            )
             self.window = min(float(self._most), wider)
 
     def _learn(self, now: float) -> None:
