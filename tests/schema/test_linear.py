@@ -5,6 +5,13 @@ import pytest
 from toolstone import limits
 from toolstone.schema.linear import PatternProblem, compile_pattern, pattern_problem
 
+
+@pytest.fixture(autouse=True)
+def _compiled_anew():
+    """What an earlier test has compiled is not this one's."""
+    compile_pattern.cache_clear()
+
+
 SPACES = "\t\n\x0b\f\r \xa0\u1680\u2000\u200a\u2028\u2029\u202f\u205f\u3000\ufeff"
 MEANT = [
     (r"^\d$", "059", "٣a/:"),
