@@ -124,6 +124,7 @@ EXTRACT_OUTPUT_TOKENS: Final = 4_096  # reserved for an answer where a budget co
 EXTRACT_PLACES: Final = 64  # of one value in a text, compared for which is meant
 EXTRACT_START: Final = 8  # requests at once in the beginning; Pace(start=)
 EXTRACT_QUEUED: Final = 8  # times that one request goes back in the queue because of a 429
+EXTRACT_SHIFT: Final = 1_000  # documents of one task on a cluster: a block
 EXTRACT_REMEMBERED: Final = 10_000  # answers known again for identical documents, without a job
 
 # The endpoint on this machine (`toolstone.local`).

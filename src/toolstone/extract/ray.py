@@ -1,0 +1,374 @@
+"""The engine of a cluster: Ray Data's actors do the asking, the local engine does all the rest.
+
+Documents, identical ones, the job's file, order and give-out are `run_local`'s, here in the process
+that wants the records: so records and the rule of restarting are the same. Only `ask` goes through
+the cluster. A dataset of shifts is streamed to a pool of actors, each of which has one client and
+draws documents from the desk (`toolstone.extract.desk`), which Ray runs beside this process. Ray
+Data starts the actors anew when they die, and has their shifts worked again.
+
+Ray's own checkpoints are not used: they are written by datasets that end in files, once for a whole
+block, and a plan of ours ends here.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+import threading
+from contextlib import aclosing
+from itertools import count
+from typing import TYPE_CHECKING, Any, Final
+from uuid import uuid4
+
+from toolstone import limits
+from toolstone.errors import ConfigError, DefinitionError, SetupError, ToolstoneError
+from toolstone.extract.asking import ask
+from toolstone.extract.desk import Desk
+from toolstone.extract.line import Charged, FarThrottle, Line
+from toolstone.extract.local import run_local
+from toolstone.extract.pace import Pace, Paced
+from toolstone.extract.plan import Plan
+from toolstone.extract.records import Record
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping
+    from pathlib import Path
+
+    from toolstone.extract.job import Job
+    from toolstone.extract.records import Document
+    from toolstone.ports import Model
+
+__all__ = ["run_ray"]
+
+_LOOPBACK: Final = {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0", "RAY_USAGE_STATS_ENABLED": "0"}
+"""Ray reads these when it is imported. The first has a Ray of one machine listen on 127.0.0.1; no
+argument of `ray.init` does that (2.60: with `_node_ip_address` it still listens everywhere)."""
+_LEAVING: Final = 30.0  # seconds for the actors to go
+
+
+async def run_ray(
+    plan: Plan[Any],
+    documents: AsyncIterator[Document | Record[Any]],
+    *,
+    pace: Pace | None = None,
+    job: str | Path | Job | None = None,
+    concurrency: int = limits.EXTRACT_CONCURRENCY,
+    ordered: bool = False,
+) -> AsyncGenerator[Record[Any], None]:
+    """`run_local`, asking through a Ray cluster; see there.
+
+    The cluster is the one this process has joined with `ray.init`, else the one that `RAY_ADDRESS`
+    names, else one on this machine, for this job. It needs toolstone and what the model string
+    needs; keys are looked for where the actors are, and never sent. Each core has an actor.
+
+    Raises:
+        ConfigError: The extra is not installed.
+        DefinitionError: The model or the type cannot be sent to another process.
+        SetupError: The cluster gave the job up.
+        ToolstoneError: What ends the job, once everything that is finished was given out.
+    """
+    cluster = _Cluster(plan, pace or Pace(), concurrency)
+    try:
+        await cluster.open()
+        records = run_local(
+            plan, documents, job=job, concurrency=concurrency, ordered=ordered, ask=cluster.ask
+        )
+        async with aclosing(records):
+            async for record in records:
+                yield record
+    finally:
+        await cluster.aclose()
+
+
+class _Cluster:
+    """A cluster that reads documents, seen from the process that has them."""
+
+    def __init__(self, plan: Plan[Any], pace: Pace, concurrency: int) -> None:
+        self._plan = plan
+        self._pace = pace
+        self._concurrency = concurrency
+        self._numbers = count()
+        self._waiting: dict[int, asyncio.Future[Any]] = {}
+        self._unsent: list[tuple[int, Document]] = []
+        self._sending: asyncio.Task[None] | None = None
+        self._taking: asyncio.Task[None] | None = None
+        self._working: threading.Thread | None = None
+        self._error: Exception | None = None
+        self._ray: Any = None
+        self._desk: Any = None
+        self._joined = False
+        self._charged = False
+
+    async def open(self) -> None:
+        """Join or start the cluster, and have the actors begin."""
+        loop = asyncio.get_running_loop()
+        await asyncio.to_thread(self._join)
+        self._taking = asyncio.create_task(self._take())
+        self._working = threading.Thread(
+            target=self._work, args=(loop,), name="toolstone-ray", daemon=True
+        )
+        self._working.start()
+
+    async def ask(self, plan: Plan[Any], document: Document) -> Record[Any]:
+        """Have a document read somewhere; see `toolstone.extract.asking.ask`."""
+        if self._error is not None:
+            raise self._error
+        number = next(self._numbers)
+        answer = self._waiting[number] = asyncio.get_running_loop().create_future()
+        self._unsent.append((number, document))
+        if self._sending is None:
+            self._sending = asyncio.create_task(self._send())
+        try:
+            return Record.from_row(await answer, plan.type)
+        finally:
+            del self._waiting[number]
+
+    async def aclose(self) -> None:
+        """Give up what is being asked, and leave the cluster as it was found."""
+        for task in (self._sending, self._taking):
+            if task is not None:
+                task.cancel()
+        if self._ray is not None:
+            await asyncio.to_thread(self._leave)
+
+    # ------------------------------------------------------------------------------ to and from Ray
+
+    async def _send(self) -> None:
+        try:
+            if not self._charged and self._plan.till is not None:
+                plan, self._charged = self._plan, True
+                await self._desk.spend.remote(plan.budget, plan.model_name, plan.till.spent)
+            while self._unsent:
+                documents, self._unsent = self._unsent, []
+                await self._desk.add.remote(documents)
+        except Exception as error:  # noqa: BLE001  told to whoever waits
+            self._fail(error)
+        finally:
+            self._sending = None
+
+    async def _take(self) -> None:
+        try:
+            while True:
+                for number, answer in await self._desk.take.remote():
+                    self._answer(number, answer)
+        except Exception as error:  # noqa: BLE001  told to whoever waits
+            self._fail(error)
+
+    def _answer(self, number: int, answer: Any) -> None:
+        waiting = self._waiting.get(number)
+        if waiting is None or waiting.done():
+            return
+        if isinstance(answer, Exception):
+            waiting.set_exception(answer)
+        else:
+            waiting.set_result(answer)
+
+    def _fail(self, error: Exception | None) -> None:
+        """The cluster is of no more use: tell all who wait, and all who come."""
+        if self._error is None:
+            what = "ended it early" if error is None else f"failed with {type(error).__name__}"
+            self._error = SetupError(
+                f"the Ray cluster {what}; its own logs say more. What is answered is kept, if the "
+                "job has a file: run it again"
+            )
+            self._error.__cause__ = error
+        for number in list(self._waiting):
+            self._answer(number, self._error)
+
+    # -------------------------------------------------------------------------------- in a thread
+
+    def _join(self) -> None:
+        self._ray, self._joined = _joined()
+        ray, plan = self._ray, self._plan
+        self._workers = max(1, min(int(ray.cluster_resources().get("CPU", 1)), self._concurrency))
+        told = {**plan.as_data(), "budget": None}
+        try:
+            self._told = ray.put(told)
+        except Exception as error:
+            raise DefinitionError(
+                f"the model {plan.model_name!r} or the type cannot be sent to another process "
+                f"({type(error).__name__}): give the model as a string, such as 'bedrock/...', and "
+                "a type that a module has"
+            ) from error
+        here = ray.util.scheduling_strategies.NodeAffinitySchedulingStrategy(
+            ray.get_runtime_context().get_node_id(), soft=False
+        )
+        made = ray.remote(Desk).options(num_cpus=0, scheduling_strategy=here)
+        self._desk = made.remote(self._pace, most=self._concurrency, shifts=2 * self._workers)
+
+    def _work(self, loop: asyncio.AbstractEventLoop) -> None:
+        error = None
+        try:
+            for _ in self._shifts().iter_batches(batch_size=None, prefetch_batches=0):
+                pass
+        except Exception as problem:  # noqa: BLE001  told to whoever waits
+            error = problem
+        if not loop.is_closed():
+            loop.call_soon_threadsafe(self._fail, error)
+
+    def _shifts(self) -> Any:
+        data = self._ray.data
+        places = -(-self._concurrency // self._workers)
+        counts = self._pace.tokens_per_minute is not None
+        shifts = data.range(1, override_num_blocks=1).flat_map(
+            _shifts, fn_args=(self._desk,), num_cpus=0
+        )
+        worked = shifts.map_batches(
+            _Worker,
+            fn_constructor_args=(self._told, self._desk, places),
+            fn_constructor_kwargs={
+                "counts_tokens": counts,
+                "charged": self._plan.till is not None,
+            },
+            batch_size=1,
+            num_cpus=1,
+            compute=data.ActorPoolStrategy(
+                size=self._workers,
+                max_tasks_in_flight_per_actor=2,
+                max_concurrent_calls_per_actor=2,
+            ),
+        )
+        worked.context.enable_progress_bars = False
+        worked.context.target_max_block_size = 1  # a shift is handed on when it is there
+        return worked
+
+    def _leave(self) -> None:
+        ray = self._ray
+        if self._desk is not None:
+            self._desk.end.remote()
+            if self._working is not None:
+                self._working.join(_LEAVING)
+            ray.kill(self._desk)
+        if self._joined:
+            ray.shutdown()
+
+
+def _joined() -> tuple[Any, bool]:
+    """Ray, with a cluster; and whether it was joined here, so that it is left here.
+
+    Raises:
+        ConfigError: It is not installed; or was imported, so that it would not stay on loopback.
+    """
+    before = "ray" in sys.modules
+    if not before and not os.environ.get("RAY_ADDRESS"):
+        for name, value in _LOOPBACK.items():
+            os.environ.setdefault(name, value)
+    try:
+        import ray  # noqa: PLC0415  an extra, and a second to import
+        import ray.data  # noqa: PLC0415
+        import ray.util.scheduling_strategies  # noqa: PLC0415
+    except ImportError as error:
+        raise ConfigError("engine='ray' needs Ray Data: pip install 'toolstone[ray]'") from error
+    if ray.is_initialized():
+        return ray, False
+    if before and not os.environ.get("RAY_ADDRESS"):
+        raise ConfigError(
+            "Ray was imported, and this process has joined no cluster: call ray.init() as you want "
+            "it, or set RAY_ADDRESS, or leave the import to engine='ray'"
+        )
+    ray.init(include_dashboard=False, log_to_driver=False)
+    return ray, True
+
+
+# ------------------------------------------------------------------------------- where Ray runs it
+
+
+def _shifts(_row: Mapping[str, Any], desk: Any) -> Iterator[dict[str, int]]:
+    """Shifts, for as long as there are any. The same ones if it is begun again."""
+    import ray  # noqa: PLC0415  it is there
+
+    for shift in count():
+        if not ray.get(desk.wanted.remote(shift)):
+            return
+        yield {"shift": shift}
+
+
+class _Worker:
+    """An actor: one client, and so many documents at once."""
+
+    def __init__(
+        self,
+        told: Mapping[str, Any],
+        desk: Any,
+        places: int,
+        *,
+        counts_tokens: bool,
+        charged: bool,
+    ) -> None:
+        self._plan: Plan[Any] = Plan(**told)
+        self._desk = desk
+        self._places = asyncio.Semaphore(places)
+        self._counts_tokens = counts_tokens
+        self._charges = charged
+        self._charged: Charged | None = None
+        self._line: Line | None = None
+        self._opening = asyncio.Lock()
+
+    async def __call__(self, batch: Mapping[str, Any]) -> AsyncIterator[Mapping[str, Any]]:
+        """Work a shift."""
+        line = await self._open()
+        work = asyncio.create_task(self._work(int(batch["shift"][0]), line))
+        closed = asyncio.create_task(line.closed.wait())
+        await asyncio.wait({work, closed}, return_when=asyncio.FIRST_COMPLETED)
+        closed.cancel()
+        work.cancel()
+        try:
+            await work
+        except asyncio.CancelledError:
+            line.check()
+        yield batch
+
+    async def _open(self) -> Line:
+        async with self._opening:
+            if self._line is None:
+                desk, name = self._desk, uuid4().hex
+                self._line = Line(
+                    lambda calls: desk.tell.remote(name, calls), lambda: desk.hear.remote(name)
+                )
+                await self._plan.open(self._around)
+            return self._line
+
+    def _around(self, model: Model) -> Model:
+        assert self._line is not None  # noqa: S101  it is opened first
+        far = FarThrottle(self._line, counts_tokens=self._counts_tokens)
+        paced = Paced(model, far, self._plan.model_name)
+        if not self._charges:
+            return paced
+        self._charged = Charged(paced, self._line)
+        return self._charged
+
+    async def _work(self, shift: int, line: Line) -> None:
+        await line.call("begin", shift)
+        async with asyncio.TaskGroup() as group:
+            while documents := await self._draw(shift, line):
+                for number, document in documents:
+                    group.create_task(self._read(number, document, line))
+        await line.call("over", shift)
+
+    async def _draw(self, shift: int, line: Line) -> list[tuple[int, Document]]:
+        """The next documents, as many as there are places; these are taken then."""
+        await self._places.acquire()
+        free = 1
+        while not self._places.locked():
+            await self._places.acquire()
+            free += 1
+        found: list[tuple[int, Document]] = []
+        try:
+            found = await line.call("draw", shift, free)
+        finally:
+            for _ in range(free - len(found)):
+                self._places.release()
+        return found
+
+    async def _read(self, number: int, document: Document, line: Line) -> None:
+        answer: Any
+        try:
+            record = await ask(self._plan, document)
+            stopped = None if self._charged is None or record.ok else self._charged.stopped
+            answer = stopped or record.as_row()
+        except ToolstoneError as error:
+            answer = error
+        finally:
+            self._places.release()
+        await line.call("answer", number, answer)
