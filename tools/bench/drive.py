@@ -2,7 +2,8 @@
 
     python drive.py MODULE SCENARIO URL
 
-Imports only the standard library itself, and little of it. CPU is user and system time of this process, all threads.
+Imports only the standard library itself, and little of it. CPU is user and system time of this
+process, all threads.
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
 """How fast the local endpoint is: small responses, streamed deltas, memory.
 
     python tools/bench/endpoint.py [--seconds N] [--requests N] [--json]
+    python tools/bench/endpoint.py --rates    prints JSON, as drive.py does
 
 The server runs in a process of its own with the script brain; what loads it over loopback is
 `wrk` (Debian: apt-get install wrk), another process. Rates are per second of the server's own CPU
@@ -78,7 +79,10 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--seconds", type=int, default=10, help="of load for each rate")
     parser.add_argument("--requests", type=int, default=100_000, help="for the memory; 0: none")
     parser.add_argument("--json", action="store_true")
+    parser.add_argument("--rates", action="store_true", help="the two rates alone, 3 s each")
     options = parser.parse_args(arguments)
+    if options.rates:
+        options.seconds, options.requests = 3, 0
     wrk = shutil.which("wrk")
     if wrk is None:
         print("wrk is not on the PATH; apt-get install wrk", file=sys.stderr)
@@ -94,6 +98,9 @@ def main(arguments: list[str]) -> int:
         found["deltas_per_cpu_second"] = DELTAS * rate(wrk, server, STREAM, options.seconds)
         if options.requests:
             found["memory_kib"] = memory(wrk, server, options.requests)
+    if options.rates:
+        print(json.dumps({name: found[name] for name in WANTED}))
+        return 0  # who asked judges
     print(json.dumps(found, indent=2) if options.json else table(found))
     return 0 if as_wanted(found) else 1
 

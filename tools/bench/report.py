@@ -10,6 +10,9 @@ from typing import Any, Final
 Found = list[dict[str, dict[str, dict[str, float]]]]
 """For each round: scenario, column, value."""
 
+Judged = tuple[str, str, str, str]
+"""A bar: its name, what is wanted, what was found, and whether that is enough."""
+
 BARS: Final = Path(__file__).parent / "bars.toml"
 _BESIDE: Final = ("openai-agents", "pydantic-ai", "loop-httpx", "loop-aiohttp")
 
@@ -65,25 +68,29 @@ def _ratio(
     return statistics.median(found) if found else None
 
 
-def _bars(found: Found) -> list[tuple[str, str, str, str]]:
-    """Each bar: its name, what is wanted, what was found, and whether that is enough."""
+def _bars(found: Found) -> list[Judged]:
+    """Each bar, for each of its columns."""
+    bars = tomllib.loads(BARS.read_text())["bar"]
+    return [line for bar in bars for column in bar["columns"] for line in _bar(found, bar, column)]
+
+
+def _bar(found: Found, bar: dict[str, Any], column: str) -> list[Judged]:
+    scenario, value, goal = bar["scenario"], bar["value"], bar.get("goal", False)
+    name = f"{'goal: ' if goal else ''}{scenario}, {value}, {column}"
+    rounds = [one[scenario] for one in found if scenario in one]
+    seen = [one[column][value] for one in rounds if value in one.get(column, {})]
+    middle = statistics.median(seen) if seen else None
     lines = []
-    for bar in tomllib.loads(BARS.read_text())["bar"]:
-        scenario, value, column = bar["scenario"], bar["value"], bar["column"]
-        name = f"{'goal: ' if bar.get('goal') else ''}{scenario}, {value}, {column}"
-        rounds = [one[scenario] for one in found if scenario in one]
-        seen = [one[column][value] for one in rounds if value in one.get(column, {})]
-        if "most" in bar:
-            least = statistics.median(seen) if seen else None
-            lines.append(_judged(name, bar["most"], least, goal=bar.get("goal", False)))
-        for peer, most in bar.get("share", {}).items():
-            ratio = _ratio(rounds, value, column, peer)
-            named = f"{name} / {peer}"
-            lines.append(_judged(named, most, ratio, goal=bar.get("goal", False)))
-        for other, most in bar.get("beside", {}).items():
-            ratio = _growth(found, (scenario, other), column, value)
-            named = f"{name} / its own {other}"
-            lines.append(_judged(named, most, ratio, goal=bar.get("goal", False)))
+    if "most" in bar:
+        lines.append(_judged(name, bar["most"], middle, goal=goal))
+    if "least" in bar:
+        lines.append(_judged(name, bar["least"], middle, goal=goal, at_least=True))
+    for peer, most in bar.get("share", {}).items():
+        ratio = _ratio(rounds, value, column, peer)
+        lines.append(_judged(f"{name} / {peer}", most, ratio, goal=goal))
+    for other, most in bar.get("beside", {}).items():
+        ratio = _growth(found, (scenario, other), column, value)
+        lines.append(_judged(f"{name} / its own {other}", most, ratio, goal=goal))
     return lines
 
 
@@ -97,9 +104,10 @@ def _growth(found: Found, scenarios: tuple[str, str], column: str, value: str) -
 
 
 def _judged(
-    name: str, most: float, found: float | None, *, goal: bool
-) -> tuple[str, str, str, str]:
+    name: str, bar: float, found: float | None, *, goal: bool, at_least: bool = False
+) -> Judged:
+    wanted = f"{'≥' if at_least else '≤'} {bar:.4g}"
     if found is None:
-        return name, f"{most:.4g}", "", "not measured"
-    failed = "not reached" if goal else "missed"
-    return name, f"{most:.4g}", f"{found:.4g}", "met" if found <= most else failed
+        return name, wanted, "", "not measured"
+    met = found >= bar if at_least else found <= bar
+    return name, wanted, f"{found:.4g}", "met" if met else "not reached" if goal else "missed"

@@ -16,6 +16,7 @@ import argparse
 import json
 import os
 import platform
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -29,6 +30,8 @@ from report import Found, missed, render
 
 HERE: Final = Path(__file__).parent
 OWN: Final = ("doors", "ledger")
+ENDPOINT: Final = "endpoint"
+FURTHER: Final = (*OWN, ENDPOINT, "install")
 ONCE: Final = {"long", "paced"}
 """Measured in the first round only: they take minutes with some columns."""
 SECONDS: Final = 300
@@ -42,14 +45,14 @@ def main() -> int:
     )
     parser.add_argument("--env", type=Path, default=Path(tempfile.gettempdir()) / "toolstone-bench")
     parser.add_argument("--peers", nargs="+", choices=[one.name for one in COLUMNS])
-    parser.add_argument("--only", nargs="+", choices=[*DRIVEN, *OWN, "install"])
+    parser.add_argument("--only", nargs="+", choices=[*DRIVEN, *FURTHER])
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--json", type=Path)
     parser.add_argument("--markdown", type=Path)
     given = parser.parse_args()
     columns = [one for one in COLUMNS if given.peers is None or one.name in given.peers]
     pythons = {one.name: one.python(given.env) for one in columns}
-    found = _measured(columns, pythons, given.only or [*DRIVEN, *OWN, "install"], given.rounds)
+    found = _measured(columns, pythons, given.only or [*DRIVEN, *FURTHER], given.rounds)
     about = _about(given.rounds)
     table = render(found, about)
     print(table)
@@ -93,14 +96,9 @@ def _one(scenario: str, column: Column, python: str, url: str) -> dict[str, floa
     """One measurement; empty if the column has no such scenario."""
     if scenario == "install":
         return column.installed(python)
-    if scenario in OWN:
-        if not column.ours:
-            return {}
-        command = [python, str(HERE / "own.py"), scenario, url]
-    elif not column.has(scenario):
+    command = _command(scenario, column, python, url)
+    if not command:
         return {}
-    else:
-        command = [python, str(HERE / "drive.py"), column.module, scenario, url]
     try:
         done = subprocess.run(
             command,
@@ -117,6 +115,18 @@ def _one(scenario: str, column: Column, python: str, url: str) -> dict[str, floa
     value: dict[str, float] = json.loads(done.stdout)
     print(f"{scenario:12} {column.name:18} {json.dumps(value)}", file=sys.stderr, flush=True)
     return value
+
+
+def _command(scenario: str, column: Column, python: str, url: str) -> list[str]:
+    """What measures it; empty if the column has no such scenario."""
+    if scenario == ENDPOINT:
+        measure = [sys.executable, str(HERE / "endpoint.py"), "--rates"]
+        return measure if column.name == "toolstone" and shutil.which("wrk") else []
+    if scenario in OWN:
+        return [python, str(HERE / "own.py"), scenario, url] if column.ours else []
+    if not column.has(scenario):
+        return []
+    return [python, str(HERE / "drive.py"), column.module, scenario, url]
 
 
 def _about(rounds: int) -> dict[str, Any]:

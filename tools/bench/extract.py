@@ -1,0 +1,155 @@
+"""Extraction: ours beside instructor and pydantic-ai, on the same local endpoint.
+
+    python tools/bench/extract.py cpu [--rounds N]
+    python tools/bench/extract.py records [--half tuning] [--wrong]
+    both: [--env DIR] [--only TOOLKIT ...] [--json FILE]
+
+`cpu`: 1,000 generated invoices, 100 at once, answered by a script in a process of its own; CPU per
+document (user and system, of the client) and documents per second, rounds interleaved. `records`:
+the ninety texts of tests/data/extract, or rather one half of them, read by the real small model;
+how many records are valid and how many of their fields right. All toolkits are told the same, have
+the same schemas, the same cap on what is written and the same number of re-asks. The exit code is 1
+if ours misses a target or a peer did not run.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from extract_columns import READERS, Reader
+from extract_report import costs, scores
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+HERE: Final = Path(__file__).parent
+DATA: Final = HERE.parents[1] / "tests" / "data" / "extract"
+SECONDS: Final = 1_800
+RECORD: Final = {
+    "number": "2026-114",
+    "supplier": "Harbour Paper Ltd",
+    "customer": "Quill & Sons",
+    "issued": "2026-03-02",
+    "due": None,
+    "total": 416.0,
+    "currency": "GBP",
+    "lines": [
+        {"description": "box of copy paper", "quantity": 12, "amount": 180.0},
+        {"description": "toner cartridge", "quantity": 4, "amount": 236.0},
+    ],
+}
+SERVER: Final = """
+import json, sys
+from toolstone.local import Script, call, run
+record, tool = json.loads(sys.argv[1]), sys.argv[2]
+def ready(url, stop):
+    print(json.dumps(url), flush=True)
+run(Script([call(tool, **record) if tool else record]), ready=ready)
+"""
+
+
+def main() -> int:
+    """Measure, and print."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("what", choices=("cpu", "records"))
+    parser.add_argument("--env", type=Path, default=Path(tempfile.gettempdir()) / "toolstone-bench")
+    parser.add_argument("--only", nargs="+", choices=sorted({one.toolkit for one in READERS}))
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--half", choices=("tuning", "untouched"), default="untouched")
+    parser.add_argument("--wrong", action="store_true", help="print each field that is wrong")
+    parser.add_argument("--json", type=Path)
+    given = parser.parse_args()
+    readers = [one for one in READERS if given.only is None or one.toolkit in given.only]
+    if given.what == "cpu":
+        found: Any = cpu(readers, pythons(readers, given.env), given.rounds)
+        table, met = costs(found)
+    else:
+        readers = [one for one in readers if one.scored]
+        rows = [json.loads(row) for row in (DATA / f"{given.half}.jsonl").read_text().splitlines()]
+        found = records(readers, pythons(readers, given.env), rows)
+        table, met = scores(found, rows, wrong=given.wrong)
+    print(table)
+    if given.json:
+        given.json.write_text(json.dumps(found, indent=1))
+    return 0 if met else 1
+
+
+def pythons(readers: Sequence[Reader], folder: Path) -> dict[str, str]:
+    """The interpreter of each toolkit, its environment made if it is not there."""
+    columns = {one.toolkit: one.column for one in readers}
+    return {name: column.python(folder) for name, column in columns.items()}
+
+
+def cpu(
+    readers: Sequence[Reader], pythons: dict[str, str], rounds: int
+) -> list[dict[str, dict[str, float]]]:
+    """For each round what each way cost; the order turns around with each round."""
+    found: list[dict[str, dict[str, float]]] = []
+    for number in range(rounds):
+        found.append({})
+        for one in readers if number % 2 == 0 else readers[::-1]:
+            with scripted(one.tool) as url:
+                found[-1][one.name] = driven(one, pythons[one.toolkit], "cpu", url, "script")
+            print(one.name, json.dumps(found[-1][one.name]), file=sys.stderr, flush=True)
+    return found
+
+
+def records(
+    readers: Sequence[Reader], pythons: dict[str, str], rows: Sequence[dict[str, Any]]
+) -> dict[str, Any]:
+    """What each way made of each row, by the real small model."""
+    from toolstone.local.spawn import endpoint, stop  # noqa: PLC0415  the other half needs no model
+
+    asked = "\n".join(json.dumps({**row, "gold": None}) for row in rows)
+    found = {}
+    try:
+        url = endpoint("smollm2")
+        for one in readers:
+            found[one.name] = driven(one, pythons[one.toolkit], "records", url, "smollm2", asked)
+            print(one.name, "done", file=sys.stderr, flush=True)
+    finally:
+        stop()
+    return found
+
+
+def driven(one: Reader, python: str, scenario: str, url: str, model: str, given: str = "") -> Any:
+    """One measurement in the toolkit's own environment."""
+    command = [python, str(HERE / "extract_drive.py"), one.module, one.way, scenario, url, model]
+    done = subprocess.run(
+        command,
+        input=given,
+        capture_output=True,
+        text=True,
+        timeout=SECONDS,
+        env={**os.environ, "OPENAI_API_KEY": "none"},
+        check=False,
+    )
+    if done.returncode:
+        raise SystemExit(f"{one.name} failed:\n{done.stderr[-2000:]}")
+    return json.loads(done.stdout)
+
+
+@contextmanager
+def scripted(tool: str) -> Iterator[str]:
+    """An endpoint that says the same record always, as JSON text or as a call of this tool."""
+    command = [sys.executable, "-c", SERVER, json.dumps(RECORD), tool]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            line = process.stdout.readline() if process.stdout else ""
+            yield json.loads(line)
+        finally:
+            process.terminate()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,127 @@
+"""One measurement of one way of extracting, in a process and an environment of its own.
+
+    python extract_drive.py MODULE WAY SCENARIO URL MODEL
+
+`cpu` reads generated invoices, 100 at once, and prints CPU and wall time per document as JSON;
+`records` reads rows of {"id", "schema", "text"} from standard input and prints what became of each.
+Imports the standard library itself, and pydantic for the schemas.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import importlib
+import json
+import os
+import random
+import sys
+import time
+from collections import defaultdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+
+    Row = tuple[str, Any, str]
+    """Id, record or None, why there is none."""
+
+ASKED: Final = "Read the text into the record. What the text does not say is null."
+"""What every toolkit is told."""
+TOKENS: Final = 400
+"""What every toolkit may have written for one answer."""
+REASKS: Final = 2
+"""How often every toolkit may ask again."""
+AT_ONCE: Final = 100
+DOCUMENTS: Final = 1_000
+WARM: Final = 100
+DATA: Final = Path(__file__).parents[2] / "tests" / "data" / "extract"
+
+
+async def side_by_side(
+    one: Callable[[str], Awaitable[Any]], texts: Mapping[str, str], at_once: int
+) -> AsyncIterator[Row]:
+    """What somebody would write around a toolkit: so many workers at one list of texts."""
+    left, done = iter(texts.items()), []
+
+    async def work() -> None:
+        for name, text in left:
+            try:
+                done.append((name, await one(text), ""))
+            except Exception as error:  # noqa: BLE001  a toolkit raises what it likes
+                done.append((name, None, f"{type(error).__name__}: {error}"[:300]))
+
+    await asyncio.gather(*(work() for _ in range(at_once)))
+    for row in done:
+        yield row
+
+
+def invoices(count: int, seed: int) -> dict[str, str]:
+    """Texts of which no two are the same."""
+    draw = random.Random(seed)  # noqa: S311  texts, no secrets
+    made = {}
+    for number in range(count):
+        lines = [
+            f"{draw.randint(1, 20)} x {draw.choice(_GOODS)} {draw.randint(100, 9999) / 100:.2f}"
+            for _ in range(draw.randint(1, 4))
+        ]
+        name = f"{seed}-{number}"
+        made[name] = (
+            f"Invoice {name} of 2026-0{draw.randint(1, 9)}-{draw.randint(10, 28)} from Harbour "
+            f"Paper Ltd to {draw.choice(_BUYERS)}. {'; '.join(lines)}. Total 416.00 GBP."
+        )
+    return made
+
+
+_GOODS: Final = ("box of copy paper", "toner cartridge", "desk lamp", "chair", "stapler")
+_BUYERS: Final = ("Quill & Sons", "Tern Architects", "Hotel Aurora", "Redwood Labs")
+
+
+async def cpu(read: Any, shape: Any) -> dict[str, float]:
+    """CPU of a document, user and system, all threads; and documents per second of the clock."""
+
+    async def over(texts: dict[str, str]) -> None:
+        wrong = [why async for _, value, why in read(shape, texts, AT_ONCE) if value is None]
+        if wrong:
+            raise SystemExit(f"{len(wrong)} of {len(texts)} failed, the first: {wrong[0]}")
+
+    await over(invoices(WARM, 1))
+    texts = invoices(DOCUMENTS, 2)
+    began, clock = time.process_time(), time.monotonic()
+    await over(texts)
+    took, waited = time.process_time() - began, time.monotonic() - clock
+    return {"cpu_ms": took * 1e3 / DOCUMENTS, "per_second": DOCUMENTS / waited}
+
+
+async def records(read: Any, shapes: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """What became of each row; one text at a time, since there is one model."""
+    kinds: dict[str, dict[str, str]] = defaultdict(dict)
+    for row in map(json.loads, sys.stdin):
+        kinds[row["schema"]][row["id"]] = row["text"]
+    made = []
+    for kind, texts in kinds.items():
+        async for name, value, why in read(shapes[kind], texts, 1):
+            plain = None if value is None else value.model_dump(mode="json")
+            made.append({"id": name, "value": plain, "error": why})
+    return made
+
+
+def main(module: str, way: str, scenario: str, url: str, model: str) -> None:
+    """Measure, and print JSON."""
+    sys.modules["extract_drive"] = sys.modules["__main__"]  # the columns import their shared part
+    sys.path.append(str(DATA))
+    shapes = importlib.import_module("schemas").SCHEMAS
+    column = importlib.import_module(module)
+
+    def read(shape: Any, texts: dict[str, str], at_once: int) -> AsyncIterator[Row]:
+        found: AsyncIterator[Row] = column.read(url, model, way, shape, texts, at_once)
+        return found
+
+    doing: Any = cpu(read, shapes["invoice"]) if scenario == "cpu" else records(read, shapes)
+    print(json.dumps(asyncio.run(doing)))
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
+    sys.stdout.flush()
+    os._exit(0)  # the toolkits leave their clients open
