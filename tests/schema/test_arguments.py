@@ -1,25 +1,17 @@
 """What the schema admits the tool accepts; what the tool refuses is refused with a path."""
 
 import datetime as dt
-import enum
-import json
-import re
 import uuid
-from dataclasses import make_dataclass
 from decimal import Decimal
 from typing import Annotated, Any, Literal
 
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
-from jsonschema import Draft202012Validator
-from pydantic import BaseModel, Field, create_model, field_validator
-from typing_extensions import TypedDict
+from pydantic import BaseModel, ConfigDict, Field, create_model, field_validator
 
+from toolstone import limits
 from toolstone.errors import DefinitionError
 from toolstone.schema.arguments import ArgumentsProblem, describe_arguments
-from toolstone.schema.lint import strict_problems
-from toolstone.schema.signature import REQUIRED, Parameter
+from toolstone.schema.signature import Parameter
 
 
 def described(strict="auto", texts=None, **parameters):
@@ -136,179 +128,12 @@ def test_no_parameters_is_an_empty_object():
     assert found.read("{}") == {}
 
 
-@pytest.mark.parametrize("default", [object(), {1, object()}, float("nan"), float("inf"), print])
-def test_a_default_json_cannot_say_is_refused_at_definition(default):
-    with pytest.raises(
-        DefinitionError, match=r"f: parameter 'a' has a default of type .* use None"
-    ):
-        described(a=(Any, default))
-
-
 def test_defaults_are_shown_where_the_schema_is_not_strict():
     found = described("auto", a=(dict[str, int], {}), when=(dt.date, dt.date(2026, 1, 1)))
 
     assert found.schema["properties"]["a"]["default"] == {}
     assert found.schema["properties"]["when"]["default"] == "2026-01-01"
     assert found.schema["required"] == []
-
-
-def test_a_schema_too_large_to_send_is_refused():
-    kind = Literal[tuple(f"{i:0100}" for i in range(3000))]
-
-    with pytest.raises(DefinitionError, match=r"its schema has .* bytes, at most 262144 are sent"):
-        described(a=kind)
-
-
-# ------------------------------------------------------------------ properties over types and values
-
-
-class Colour(enum.Enum):
-    RED = "red"
-    BLUE = 2
-
-
-names = st.from_regex(re.compile(r"[a-z][a-z_]{0,6}", re.ASCII), fullmatch=True).filter(
-    lambda name: not name.startswith("model_") and name not in {"as", "is", "in", "if", "or", "for", "not", "and", "def", "del", "from", "try", "with", "else", "elif", "pass", "global", "class", "while", "yield", "async", "await", "raise", "break", "lambda", "return", "assert", "except", "import", "finally", "continue", "nonlocal", "copy", "json", "dict", "schema", "validate", "construct", "fields"}
-)  # fmt: skip
-scalars = st.sampled_from(
-    [str, int, float, bool, Colour, Literal["a", "b"], Literal[1, "a"], dt.date, uuid.UUID, Annotated[int, Field(ge=0, le=9)], Annotated[str, Field(min_length=1, max_length=3)]]
-)  # fmt: skip
-_numbers = iter(range(10**9))
-
-
-@st.composite
-def composites(draw, inner):
-    fields = draw(st.dictionaries(names, inner, min_size=1, max_size=3))
-    optional = {name for name in fields if draw(st.booleans())}
-    name = f"T{next(_numbers)}"
-    match draw(st.sampled_from(["model", "dataclass", "typed dict"])):
-        case "model":
-            return create_model(
-                name, **{f: (t, None if f in optional else ...) for f, t in fields.items()}
-            )
-        case "dataclass":
-            ordered = sorted(fields, key=lambda f: f in optional)
-            made = [(f, fields[f], None) if f in optional else (f, fields[f]) for f in ordered]
-            return make_dataclass(name, made, kw_only=True)
-        case _:
-            return TypedDict(name, fields, total=not optional)
-
-
-types = st.recursive(
-    scalars,
-    lambda inner: st.one_of(
-        inner.map(lambda t: t | None if isinstance(t, type) else t),
-        inner.map(lambda t: list[t]),
-        inner.map(lambda t: dict[str, t]),
-        st.tuples(inner, inner).map(lambda pair: tuple[pair]),
-        composites(inner),
-    ),
-    max_leaves=5,
-)
-
-
-def instances(schema, defs):
-    """Values that a schema admits."""
-    if "$ref" in schema:
-        return st.deferred(lambda: instances(defs[schema["$ref"].removeprefix("#/$defs/")], defs))
-    if "const" in schema:
-        return st.just(schema["const"])
-    if "enum" in schema:
-        return st.sampled_from(schema["enum"])
-    if "anyOf" in schema:
-        return st.one_of([instances(one, defs) for one in schema["anyOf"]])
-    kinds = schema["type"] if isinstance(schema["type"], list) else [schema["type"]]
-    return st.one_of([_of_type(kind, schema, defs) for kind in kinds])
-
-
-def _of_type(kind, schema, defs):  # noqa: PLR0911  a table
-    match kind:
-        case "null":
-            return st.none()
-        case "boolean":
-            return st.booleans()
-        case "integer":
-            return st.integers(schema.get("minimum"), schema.get("maximum"))
-        case "number":
-            return st.floats(allow_nan=False, allow_infinity=False) | st.integers(-(2**53), 2**53)
-        case "string":
-            formats = {"date": st.dates().map(str), "uuid": st.uuids().map(str)}
-            # strict mode leaves lengths to us, and says them in words: keep to them
-            return formats.get(schema.get("format"), st.text(min_size=1, max_size=3))
-        case "array" if "prefixItems" in schema:
-            return st.tuples(*[instances(one, defs) for one in schema["prefixItems"]]).map(list)
-        case "array":
-            least, most = schema.get("minItems", 0), schema.get("maxItems", 3)
-            return st.lists(instances(schema["items"], defs), min_size=least, max_size=most)
-        case _:
-            properties = schema.get("properties", {})
-            needed = schema.get("required", ())
-            if "properties" not in schema:
-                return st.dictionaries(st.text(max_size=3), instances(schema["additionalProperties"], defs), max_size=2)  # fmt: skip
-            return st.fixed_dictionaries(
-                {n: instances(s, defs) for n, s in properties.items() if n in needed},
-                optional={n: instances(s, defs) for n, s in properties.items() if n not in needed},
-            )
-
-
-@st.composite
-def signatures(draw):
-    fields = draw(st.dictionaries(names, types, max_size=3))
-    return [Parameter(n, t, None if draw(st.booleans()) else REQUIRED) for n, t in fields.items()]
-
-
-quietly = settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
-
-
-@quietly
-@given(signatures(), st.sampled_from(["auto", False]), st.data())
-def test_what_the_schema_admits_the_tool_accepts(parameters, strict, data):
-    found = describe_arguments("f", parameters, {}, strict)
-    schema = found.schema
-    Draft202012Validator.check_schema(schema)
-    assert found.strict == (strict == "auto" and not strict_problems(schema))
-
-    value = data.draw(
-        instances({k: v for k, v in schema.items() if k != "$defs"}, schema.get("$defs", {}))
-    )
-    Draft202012Validator(schema).validate(value)
-    read = found.read(json.dumps(value))
-
-    assert read.keys() <= {p.name for p in parameters}
-    assert read.keys() >= {p.name for p in parameters if p.default is REQUIRED}
-
-
-ANYTHING = st.recursive(
-    st.none() | st.booleans() | st.integers(-9, 9) | st.floats(allow_nan=False, allow_infinity=False) | st.text(max_size=3),
-    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(names, inner, max_size=2),
-    max_leaves=4,
-)  # fmt: skip
-
-
-@quietly
-@given(signatures(), st.data())
-def test_what_the_tool_refuses_is_refused_with_a_path_into_what_was_sent(parameters, data):
-    found = describe_arguments("f", parameters, {})
-    known = st.sampled_from([p.name for p in parameters]) if parameters else names
-    value = data.draw(st.dictionaries(known | names, ANYTHING, max_size=3))
-    try:
-        found.read(json.dumps(value))
-    except ArgumentsProblem as problem:
-        told = str(problem).removeprefix("invalid arguments: ").split("; ")
-        paths = [one.split(": ")[0] for one in told if ": " in one]
-        roots = {re.split(r"[.\[]", path)[0] for path in paths}
-        assert paths
-        assert roots <= {*value, *(p.name for p in parameters)}
-    else:
-        assert {p.name for p in parameters if p.default is REQUIRED} <= set(value)
-        assert set(value) <= {p.name for p in parameters}
-
-
-def test_a_field_as_default_is_refused_with_the_spelling_that_works():
-    with pytest.raises(
-        DefinitionError, match=r"write a: Annotated\[TYPE, Field\(...\)\] = DEFAULT"
-    ):
-        described(a=(int, Field(ge=1)))
 
 
 class Breaks(BaseModel):
@@ -340,3 +165,231 @@ def test_null_for_a_nested_field_without_default_is_told_as_it_was():
     assert refusal(described(a=Both), '{"a":{"needed":null,"spare":null}}') == (
         "invalid arguments: a.needed: input should be a valid integer (got null)"
     )
+
+
+@pytest.mark.parametrize("strict", [True, False])
+def test_arguments_that_fit_are_looked_at_once(strict):
+    seen = []
+
+    class Watched(BaseModel):
+        model_config = ConfigDict(extra="forbid" if strict else "ignore")
+        n: int
+
+        @field_validator("n")
+        @classmethod
+        def note(cls, n):
+            seen.append(n)
+            return n
+
+    found = described(strict, a=Watched)
+
+    assert found.read('{"a":{"n":1}}' if strict else '{"a":{"n":1,"more":2}}')["a"].n == 1
+    assert seen == [1]
+
+
+def test_what_is_no_json_object_is_told_by_the_boundary():
+    assert (
+        refusal(described(a=int), "[]") == "invalid arguments: the JSON is an array; send an object"
+    )
+
+
+@pytest.mark.parametrize("strict", [True, False])
+def test_null_and_absence_stand_for_the_default_and_other_values_for_themselves(strict):
+    found = described(strict, a=(int, 5), b=(str | None, None))
+
+    assert found.read('{"a":null,"b":null}') == {"b": None}
+    assert found.read('{"a":0,"b":""}') == {"a": 0, "b": ""}
+    assert found.read("{}") == {}
+
+
+def test_a_null_that_is_a_value_is_kept():
+    assert described(a=(int | None, 5)).read('{"a":null}') == {"a": None}
+
+
+ITEM = {"properties": {"x": {"type": "integer"}}, "required": ["x"], "type": "object"}
+CLOSED = {"additionalProperties": False}
+NULL = {"type": "null"}
+TEXTS = {"a": "The a.", "b": "The b.", "c": "The c."}
+
+
+class Item(BaseModel):
+    x: int
+
+
+def test_a_strict_schema_requires_all_and_says_the_defaults_in_words():
+    parameters = {"a": Annotated[str, Field(min_length=1)], "b": (int, 5), "c": (Item | None, None)}
+    found = described("auto", TEXTS, **parameters)
+
+    assert (found.strict, found.schema) == (
+        True,
+        {
+            "type": "object",
+            "properties": {
+                "a": {"type": "string", "description": "The a. At least 1 characters."},
+                "b": {"type": ["integer", "null"], "description": "The b. Null means 5."},
+                "c": {"anyOf": [{**ITEM, **CLOSED}, NULL], "description": "The c."},
+            },
+            "required": ["a", "b", "c"],
+            **CLOSED,
+        },
+    )
+    assert found.reasons == (
+        "a: length is checked here, not by the service",
+        "b: null stands for the default",
+        "c: required, since null is its default",
+    )
+
+
+def test_a_schema_that_is_not_strict_shows_the_defaults():
+    parameters = {"a": Annotated[str, Field(min_length=1)], "b": (int, 5), "c": (Item | None, None)}
+    more = {"d": (int, None), "e": (int | None, 3), "f": Item}
+    found = described(False, TEXTS, **parameters, **more)  # noqa: FBT003  as the wish is written
+
+    assert (found.strict, found.reasons) == (False, ("strict=False was asked for",))
+    assert found.schema == {
+        "type": "object",
+        "properties": {
+            "a": {"type": "string", "minLength": 1, "description": "The a."},
+            "b": {"type": "integer", "description": "The b.", "default": 5},
+            "c": {"anyOf": [ITEM, NULL], "description": "The c.", "default": None},
+            "d": {"type": "integer"},
+            "e": {"anyOf": [{"type": "integer"}, NULL], "default": 3},
+            "f": ITEM,
+        },
+        "required": ["a", "f"],
+        **CLOSED,
+    }
+
+
+def test_what_stands_in_the_way_of_strict_is_told_with_its_parameter():
+    parameters = {"a": dict[str, int], "b": (int | None, 3)}
+    reasons = (
+        "a: any keys are allowed, and strict mode has no free dicts",
+        "b: null is a value of its own, so it cannot stand for the default (3)",
+    )
+
+    assert described(**parameters).reasons == reasons
+    with pytest.raises(DefinitionError) as caught:
+        described(True, **parameters)  # noqa: FBT003  as the wish is written
+    assert str(caught.value) == (
+        f'f cannot be strict: {"; ".join(reasons)}; change the type, or give strict="auto" or False'
+    )
+
+
+def node(name, **fields):
+    """A model that holds itself, so that it is a definition."""
+    needed = {field: (kind, ...) for field, kind in fields.items()}
+    made = create_model(name, next=(f"{name} | None", None), **needed)
+    made.model_rebuild(_types_namespace={name: made})
+    return made
+
+
+def shape(found, name):
+    root = found.schema["properties"][name]
+    return found.schema["$defs"][root["$ref"].removeprefix("#/$defs/")]["properties"]
+
+
+def test_types_of_one_name_stand_side_by_side():
+    first, second, third = node("Node", x=int), node("Node", y=str), node("Node", z=bool)
+    found = described(a=first, b=second, c=third, d=first)
+
+    assert [name for letter in "abcd" for name in shape(found, letter) if name != "next"] == ["x", "y", "z", "x"]  # fmt: skip
+    assert [found.schema["properties"][letter] for letter in "abcd"] == [
+        {"$ref": f"#/$defs/{name}"} for name in ("Node", "Node_2", "Node_3", "Node")
+    ]
+    assert found.schema["$defs"]["Node_3"]["properties"]["next"]["anyOf"][0] == {"$ref": "#/$defs/Node_3"}  # fmt: skip
+    read = found.read('{"a":{"x":1,"next":{"x":2}},"b":{"y":"s"},"c":{"z":true},"d":{"x":3}}')
+    assert (read["a"].next.x, read["b"].y, read["c"].z, read["d"].x) == (2, "s", True, 3)
+
+
+def test_a_new_name_is_not_one_that_the_type_itself_uses():
+    inner = node("Node_2", w=float)
+    found = described(a=node("Node", x=int), b=node("Node", other=inner))
+
+    assert set(shape(found, "b")) == {"next", "other"}
+    assert shape(found, "b")["other"] == {"$ref": "#/$defs/Node_2"}
+
+
+def test_what_a_docstring_says_of_a_type_with_a_definition_stands_beside_it():
+    tree = node("Node", x=int)
+
+    assert described("auto", TEXTS, a=tree).schema["properties"]["a"] == {
+        "anyOf": [{"$ref": "#/$defs/Node"}],
+        "description": "The a.",
+    }
+
+
+def test_the_limits_of_strict_mode_count_over_all_parameters():
+    long = Literal[tuple(f"{n:0300}" for n in range(200))]
+    more = Literal[tuple(f"x{n:0300}" for n in range(200))]
+    found = described(a=long, bc=more)
+
+    assert found.reasons == (
+        "the schema has 120203 characters of names and values, strict mode allows 120000",
+    )
+    many = {f"p{n}": Literal[tuple(range(n * 300, n * 300 + 300))] for n in range(4)}
+    assert described(**many).reasons == (
+        "the schema has 1200 enum values, strict mode allows 1000",
+    )
+
+
+def test_a_parameter_is_a_level_of_nesting_and_a_property():
+    lists = int
+    for _ in range(limits.STRICT_DEPTH - 1):
+        lists = list[lists]
+
+    assert described(a=lists, b=int).strict
+    assert described(a=list[lists], b=int).reasons == (
+        "the schema has 11 levels of nesting, strict mode allows 10",
+    )
+    wide = create_model("Wide", **{f"p{n}": (int, ...) for n in range(999)})
+    five = {f"p{n}": wide for n in range(5)}
+    assert described(**five).strict
+    assert described(**five, more=int).reasons == (
+        "the schema has 5001 properties, strict mode allows 5000",
+    )
+
+
+@pytest.mark.parametrize(("size", "fits"), [(limits.SCHEMA_BYTES, True), (limits.SCHEMA_BYTES + 1, False)])  # fmt: skip
+def test_a_schema_is_sent_up_to_its_limit(size, fits):
+    around = len('{"type":"object","properties":{"a":{"type":"integer","description":""}},"required":["a"],"additionalProperties":false}')  # fmt: skip
+    texts = {"a": "x" * (size - around)}
+    if fits:
+        assert (
+            described("auto", texts, a=int).schema["properties"]["a"]["description"] == texts["a"]
+        )
+        return
+    with pytest.raises(DefinitionError) as caught:
+        described("auto", texts, a=int)
+    assert str(caught.value) == (
+        f"f: its schema has {size} bytes, at most 262144 are sent; make the types smaller "
+        "(limits.SCHEMA_BYTES)"
+    )
+
+
+@pytest.mark.parametrize("default", [object(), {1, object()}, float("nan"), float("inf"), print])
+def test_a_default_json_cannot_say_is_refused_at_definition(default):
+    with pytest.raises(DefinitionError) as caught:
+        described(a=(Any, default))
+
+    assert str(caught.value) == (
+        f"f: parameter 'a' has a default of type {type(default).__name__!r} that JSON cannot say; "
+        "use None as the default and put the value in inside the function"
+    )
+
+
+def test_a_field_as_default_is_refused_with_the_spelling_that_works():
+    with pytest.raises(DefinitionError) as caught:
+        described(a=(int, Field(ge=1)))
+
+    assert str(caught.value) == (
+        "f: parameter 'a' has a Field(...) as its default; write a: Annotated[TYPE, Field(...)] = "
+        "DEFAULT"
+    )
+
+
+def test_a_type_that_cannot_be_described_is_told_with_its_parameter():
+    with pytest.raises(DefinitionError, match=r"^f: parameter 'a': the type ") as caught:
+        described(a=print)
+
+    assert isinstance(caught.value.__cause__, DefinitionError)

@@ -168,7 +168,8 @@ def _apart(parts: list[_Part]) -> list[_Part]:
         names = {}
         for name, schema in one.fragment.defs.items():
             if taken.setdefault(name, schema) != schema:
-                number = next(n for n in count(2) if f"{name}_{n}" not in taken)
+                own = one.fragment.defs
+                number = next(n for n in count(2) if f"{name}_{n}" not in {**taken, **own})
                 names[name] = f"{name}_{number}"
         apart = renamed(one.fragment, names) if names else one.fragment
         taken.update(apart.defs)
