@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from collections import Counter
@@ -31,8 +32,8 @@ class Tally:
 
     Attributes:
         price: What the model costs, if that was said.
-        earlier: Records that an earlier process had made of the same job; what they have cost is
-            in the usage.
+        earlier: Records that an earlier process had made of the same job.
+        usage: What was spent on the job, by all its processes.
         again: Records that are not kept: the next run of the same command tries them again.
         told: What the first of these say.
     """
@@ -131,10 +132,10 @@ def _bill(tally: Tally) -> str:
     usage, dollars = tally.usage, tally.dollars
     cached = f" ({usage.cached_tokens:,} cached)" if usage.cached_tokens else ""
     cost = "" if dollars is None else f", ${dollars:.4f}"
-    return (
-        f"{usage.requests:,} requests, {usage.input_tokens:,} tokens in{cached}, "
-        f"{usage.output_tokens:,} out{cost}, {tally.seconds:.1f} s, {tally.rate:.1f} documents/s"
-    )
+    told = f"{usage.requests:,} requests, {usage.input_tokens:,} tokens in{cached}, "
+    told += f"{usage.output_tokens:,} out{cost}"
+    now = f"{tally.seconds:.1f} s, {tally.rate:.1f} documents/s"
+    return f"in all {told}; now {now}" if tally.earlier else f"{told}, {now}"
 
 
 class Progress(Protocol):
@@ -153,7 +154,8 @@ def choose_progress(total: int | None, *, quiet: bool) -> Progress:
     """Who fits the one who reads stderr: a bar at a terminal, a line now and then elsewhere."""
     if quiet:
         return _Silent()
-    return _Moving(total) if sys.stderr.isatty() else _Lines(total)
+    moves = sys.stderr.isatty() and os.environ.get("TERM", "dumb") != "dumb"
+    return _Moving(total) if moves else _Lines(total)
 
 
 class _Silent:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, cast
+from typing import TYPE_CHECKING, Any, Final, Literal, cast
 
 from toolstone.cli.extract_choice import find_schema
 from toolstone.errors import InputError
@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from toolstone.extract.many import ExtractOptions
 
 __all__ = ["Wanted"]
+
+_TAILS: Final = ("", "-wal", "-shm", "-journal", "-lock")
+"""What SQLite and the lease put beside a job."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,7 +86,7 @@ class Wanted:
         """What this command writes, and so must not read as documents."""
         if self.out is None:
             return []
-        jobs = [Path(f"{self.job_file}{tail}") for tail in ("", "-wal", "-shm", "-journal")]
+        jobs = [Path(f"{self.job_file}{tail}") for tail in _TAILS]
         return [self.out, self.report_file, *jobs, *([self.score] if self.score else [])]
 
     @property

@@ -66,13 +66,13 @@ def _write_all(wanted: Wanted, kind: Any, plan: Plan[Any], documents: Chosen, jo
         try:
             asyncio.run(_go(wanted, kind, documents, job, outbox, tally, progress))
         except BaseException as error:
-            error.add_note(
-                f"{tally.done - tally.failed:,} documents are done; the same command goes on"
-            )
+            if tally.done:
+                error.add_note(f"{tally.done:,} documents are done; the same command goes on")
             raise
         finally:
             progress.close()
             outbox.finish()
+            tally.usage = job.usage
     return tally
 
 

@@ -48,7 +48,7 @@ class Documents:
         where: A directory, a glob, one file, or `-` (JSON lines from standard input, once).
         text: The column that holds the text of a row; else `text`, else all of them.
         id: The column that names a row; else `id`, else what it says.
-        leave_out: Files that are no part of it, such as the output.
+        leave_out: Files of a directory or a glob that are no part of it, such as the output.
     """
 
     where: str
@@ -113,12 +113,9 @@ class Documents:
 
     def _files(self) -> Iterator[Path]:
         where = Path(self.where)
-        if where.is_dir():
-            found = _walk(where, where.resolve())
-        elif where.exists():
-            found = iter([where])
-        else:
-            found = _matches(self.where)
+        if where.exists() and not where.is_dir():
+            return iter([where])
+        found = _walk(where, where.resolve()) if where.is_dir() else _matches(self.where)
         return (path for path in found if path.resolve() not in self.leave_out)
 
 
@@ -141,7 +138,7 @@ def read_documents(
         text: The column that holds the text of a row. Without it, `text` if there is one, or all
             columns, one a line.
         id: The column that names a row. Without it, `id` if there is one, or else a digest of it.
-        leave_out: Files that are no part of it, such as the output.
+        leave_out: Files of a directory or a glob that are no part of it, such as the output.
 
     Raises:
         InputError: There is nothing, a file is of another kind, or it is a URL: these are never

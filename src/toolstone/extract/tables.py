@@ -32,11 +32,11 @@ def rows_of(path: Path) -> Iterator[Row | str]:
 
 
 def count_rows(path: Path) -> int | None:
-    """How many rows there are, where that is known without reading them; else None."""
+    """How many rows there are, where that is soon known; else None."""
     if path.suffix.lower() == ".parquet":
         count: int = _parquet(path).metadata.num_rows
         return count
-    if path.suffix.lower() in _LINES:
+    if path.suffix.lower() in _LINES and path.stat().st_size <= limits.DOCUMENT_BYTES:
         with path.open("rb") as lines:
             return sum(not line.isspace() for line in lines)
     return None
