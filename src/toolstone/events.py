@@ -248,6 +248,8 @@ class Retrying:
     wait: float
     """Seconds until then."""
     why: str
+    status: int | None = None
+    """Of the answer that was no answer, such as 429; None if none came."""
 
 
 Delta = TextDelta | RefusalDelta | ReasoningDelta | ArgumentsDelta | ToolProgress | Retrying

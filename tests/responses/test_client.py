@@ -265,6 +265,7 @@ async def test_what_may_pass_is_tried_again(transport, request_, code):
     assert time.slept == [0.25]
     (retrying,) = seen.retries
     assert (retrying.attempt, retrying.wait, str(code) in retrying.why) == (2, 0.25, True)
+    assert retrying.status == code
 
 
 @BOTH

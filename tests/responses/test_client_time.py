@@ -94,6 +94,7 @@ def test_each_attempt_has_the_time_of_one():
         )
 
     assert (caught.value.attempts, [r.wait for r in seen]) == (3, [0.5, 1.0])
+    assert [r.status for r in seen] == [None, None]
 
 
 def test_a_stream_that_stays_open_after_its_end_is_left():

@@ -166,7 +166,7 @@ class Service:
             raise failed
 
         async def announce(error: ServiceError, number: int, wait: float) -> None:
-            await exchange.emit([Retrying(number + 1, wait, str(error))])
+            await exchange.emit([Retrying(number + 1, wait, str(error), error.status)])
 
         def repeats(error: ServiceError) -> bool:
             return error.retryable and error.outcome != "unknown" and not exchange.committed
