@@ -18,8 +18,7 @@ from toolstone.errors import (
 )
 from toolstone.extract.evidence import Quotes, grounds_of
 from toolstone.extract.merging import merged, same, voted
-from toolstone.extract.paths import spell, with_null_at
-from toolstone.extract.prompt import prompt_of
+from toolstone.extract.paths import get_at, spell, with_null_at
 from toolstone.extract.records import Failure, Record, as_json
 from toolstone.extract.splitting import pieces_of
 from toolstone.extract.till import Tally
@@ -67,7 +66,7 @@ async def ask(plan: Plan[T], document: Document) -> Record[T]:
         told = f"the parts do not make a whole: {problem}"
         failure = Failure.of(OutputError(told, problems=problem.problems))
     except ToolstoneError as error:
-        if (end := _end_of_job(plan, error)) is not None:
+        if (end := _end_of_job(error)) is not None:
             raise end from error
         failure = Failure.of(error)
     else:
@@ -111,7 +110,7 @@ class _Reading(Generic[T]):
             try:
                 found.append(await self._pass())
             except (RunError, OutputProblem) as error:
-                if plan.passes == 1 or _end_of_job(plan, error) is not None:
+                if plan.passes == 1 or _end_of_job(error) is not None:
                     raise
                 last = error
             if 2 * len(found) > plan.passes and len({same(as_json(one)) for one in found}) == 1:
@@ -150,7 +149,12 @@ class _Reading(Generic[T]):
         """What the model reads out of a piece; what it quotes is kept beside."""
         plan = self.plan
         purse = None if plan.till is None else plan.till.purse
-        said = await asker.read(prompt_of(piece.text), self.tally, purse)
+        try:
+            said = await asker.read(piece.text, self.tally, purse)
+        except TruncatedError as error:
+            if plan.till is not None and plan.till.short():
+                raise plan.till.over("tokens" if plan.till.price is None else "dollars") from error
+            raise
         quotes: Any = ()
         if plan.evidence == "quotes":
             said, quotes = _taken(said)
@@ -171,8 +175,7 @@ class _Reading(Generic[T]):
             evidence = grounds.evidence
             self.warnings += grounds.warnings
             if plan.ungrounded == "null" and grounds.airy:
-                value = self._without(value, data, grounds.airy)
-                gone = {spell(steps) for steps in grounds.airy}
+                value, gone = self._without(value, data, grounds.airy)
                 evidence = tuple([one for one in evidence if one.path not in gone])
         return Record(
             document.id,
@@ -183,16 +186,22 @@ class _Reading(Generic[T]):
             warnings=tuple(self.warnings),
         )
 
-    def _without(self, value: T, data: Any, airy: Sequence[Steps]) -> T:
-        """The value with null where there is no evidence, if it still is one of its type."""
-        named = ", ".join(map(spell, airy))
+    def _without(self, value: T, data: Any, airy: Sequence[Steps]) -> tuple[T, set[str]]:
+        """The value with null where there is no evidence, and where that is.
+
+        It stays as it is where it would not be one of its type; a default stays a default.
+        """
         try:
             emptied = self.plan.shape.read(with_null_at(data, airy))
         except OutputProblem:
+            named = ", ".join(map(spell, airy))
             self.warnings.append(f"{named}: without evidence, and the type needs it; kept")
-            return value
-        self.warnings.append(f"{named}: without evidence; made null")
-        return emptied
+            return value, set()
+        found = as_json(emptied)
+        gone = [spell(s) for s in airy if get_at(found, s) != get_at(data, s)]
+        if gone:
+            self.warnings.append(f"{', '.join(gone)}: without evidence; made null")
+        return emptied, set(gone)
 
 
 def _taken(said: Any) -> tuple[Any, Any]:
@@ -202,7 +211,7 @@ def _taken(said: Any) -> tuple[Any, Any]:
     return said.value, said.evidence
 
 
-def _end_of_job(plan: Plan[Any], error: Exception) -> ToolstoneError | None:
+def _end_of_job(error: Exception) -> ToolstoneError | None:
     """The error that ends the job, if this one is about more than its document."""
     match error:
         case StoppedError():
@@ -210,8 +219,6 @@ def _end_of_job(plan: Plan[Any], error: Exception) -> ToolstoneError | None:
                 return error
             why = str(error).partition(". Go on with ")[0]
             return StoppedError(f"{why}: that is the whole job's; what is finished is kept")
-        case TruncatedError() if plan.till is not None and plan.till.short():
-            return plan.till.over("tokens" if plan.till.price is None else "dollars")
         case RunError(__cause__=StatusError() as cause) if _concerns_all(cause):
             return cause
         case RunError() | OutputProblem() | InputError():

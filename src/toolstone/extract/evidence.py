@@ -14,6 +14,7 @@ from toolstone.extract.records import Evidence
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
+    from toolstone.extract.grounding import Span
     from toolstone.extract.shape import Shape
 
 __all__ = ["Grounds", "Quotes", "grounds_of"]
@@ -86,12 +87,11 @@ def grounds_of(text: str, data: Any, shape: Shape[Any], quotes: Quotes | None = 
     evidence: list[Evidence] = []
     warnings: list[str] = []
     airy: list[Steps] = []
-    for leaf in leaves(data, shape.schema, shape.defs):
+    for leaf in leaves(data, shape.root):
         said = [] if quotes is None else quotes.of(data, leaf.steps)
-        found = _evidence(source, leaf, said, places.near(leaf.steps), warnings)
+        found = _evidence(source, leaf, said, places, warnings)
         if found is not None:
             evidence.append(found)
-            places.add(leaf.steps, found)
         if found is not None and not found.grounded and leaf.nullable and not leaf.closed:
             airy.append(leaf.steps)
     return Grounds(tuple(evidence), tuple(warnings), tuple(airy))
@@ -101,20 +101,20 @@ def _evidence(
     source: Source,
     leaf: Leaf,
     said: Sequence[tuple[str, int]],
-    near: int | None,
+    places: _Places,
     warnings: list[str],
 ) -> Evidence | None:
     """Where a value stands; None if it is of a closed choice and does not stand anywhere."""
     path = spell(leaf.steps)
     for quote, start in said:
-        if (span := source.find_quote(quote, start if near is None else near)) is not None:
+        if (span := places.take(leaf.steps, source.quote_places(quote), start)) is not None:
             found = Evidence(path, source.text[slice(*span)], *span)
             if not _says(found.quote, leaf):
                 warnings.append(f"{path}: its quote stands in the document and does not say it")
             return found
     if said:
         warnings.append(f"{path}: its quote does not stand in the document")
-    if (span := source.find(leaf.value, near)) is not None:
+    if (span := places.take(leaf.steps, source.places(leaf.value))) is not None:
         return Evidence(path, source.text[slice(*span)], *span)
     if said:
         return Evidence(path, said[0][0])
@@ -125,24 +125,43 @@ def _says(quote: str, leaf: Leaf) -> bool:
     """Whether a quote holds the number that was read from it; of words it need not be the same."""
     if leaf.closed or number_of(str(leaf.value)) is None:
         return True
-    return Source(quote).find(leaf.value) is not None
+    return bool(Source(quote).places(leaf.value))
 
 
 class _Places:
-    """Where neighbours were found: a value that stands in several places is meant beside them."""
+    """Which of several places is meant: one that no other item of the list has, beside its own."""
 
     def __init__(self) -> None:
-        self._last: dict[Steps, int] = {}
+        self._last: dict[Steps, Span] = {}
+        self._taken: set[tuple[Steps, Span]] = set()
 
-    def near(self, steps: Steps) -> int | None:
+    def take(self, steps: Steps, spans: Sequence[Span], start: int | None = None) -> Span | None:
+        """The place that is meant; None if there is none.
+
+        Args:
+            steps: The value that is looked for.
+            spans: Where it stands.
+            start: Where it is looked for first, if nothing beside it was found.
+        """
+        field = tuple([step for step in steps if isinstance(step, str)])
+        free = [span for span in spans if (field, span) not in self._taken] or spans
+        if not free:
+            return None
+        near = self._near(steps) or (None if start is None else (start, start))
+        found = free[0] if near is None else min(free, key=lambda span: _gap(span, near))
+        self._taken.add((field, found))
+        for length in range(1, len(steps)):
+            self._last[steps[:length]] = found
+        return found
+
+    def _near(self, steps: Steps) -> Span | None:
         """Where the last value of the same object was found; else of the one that holds it."""
         for length in range(len(steps) - 1, 0, -1):
             if (found := self._last.get(steps[:length])) is not None:
                 return found
         return None
 
-    def add(self, steps: Steps, found: Evidence) -> None:
-        """Note where a value was found, for those beside it."""
-        if found.start is not None:
-            for length in range(1, len(steps)):
-                self._last[steps[:length]] = found.start
+
+def _gap(span: Span, near: Span) -> int:
+    """Characters between the two."""
+    return max(near[0] - span[1], span[0] - near[1], 0)

@@ -1,9 +1,9 @@
 """Evidence: where a value, or a quote, stands in a text. Pure.
 
-Looked for in this order, each only if the one before has found nothing: to the letter; without
-regard to case, accents, spaces and punctuation; as a number (`1234.5` is `1,234.50`, `1.234,50`,
-`$1.2345k`); as a date (`2026-12-01` is `1 December 2026`, `12/1/26`). What is found is a whole word
-or number, never a part of one, and its place is one in the text as it was given.
+Looked for in this order, each only if the one before has found nothing: to the letter; as a date
+(`2026-12-01` is `1 December 2026`, `12/1/26`); without regard to case, accents, spaces and
+punctuation; as a number (`1234.5` is `1,234.50`, `1.234,50`, `$1.2345k`). What is found is a whole
+word or number, never a part of one, and its place is one in the text as it was given.
 """
 
 from __future__ import annotations
@@ -38,31 +38,32 @@ class Source:
     def __init__(self, text: str) -> None:
         self.text = text
 
-    def find(self, value: Any, near: int | None = None) -> Span | None:
-        """Where a value stands; None if it does not.
+    def places(self, value: Any) -> list[Span]:
+        """Where a value stands: everywhere, up to a limit, the plainest places first.
 
         Args:
             value: A string or number, as it stands in JSON.
-            near: Of several places the nearest to this one is taken; else the first.
         """
         if isinstance(value, bool) or value is None or value == "":
-            return None
-        said = value if isinstance(value, str) else repr(value)
-        return _nearest(self._places(said, value), near)
+            return []
+        return self._places(value if isinstance(value, str) else repr(value), value)
 
-    def find_quote(self, quote: str, near: int | None = None) -> Span | None:
-        """Where these words stand; None if they do not. Numbers and dates are words here."""
+    def quote_places(self, quote: str) -> list[Span]:
+        """Where these words stand. Numbers and dates are words here."""
         quote = quote.strip()
-        return _nearest(self._exact(quote) or self._loose(quote), near) if quote else None
+        return (self._exact(quote) or self._loose(quote)) if quote else []
 
     def _places(self, said: str, value: Any) -> list[Span]:
-        if isinstance(value, str) and (found := self._exact(said) or self._loose(said)):
+        if isinstance(value, str) and (found := self._exact(said)):
             return found
         if (date := date_of(said)) is not None:
             return [span for span, read in self._dates if read.is_of(date)]
+        if isinstance(value, str) and (found := self._loose(said)):
+            return found
         if (number := number_of(said)) is not None:
             found = [span for span, readings in self._numbers if number in readings]
-            return [span for span in found if not self._continues(span)] or found
+            alone = [span for span in found if not self._continues(span)]
+            return alone or (found if said is not value else [])
         return self._inside(said) if isinstance(value, str) else []
 
     # -------------------------------------------------------------------------------- as words
@@ -90,7 +91,7 @@ class Source:
         return not ((start > 0 and _glued(before)) or _glued(after))
 
     def _continues(self, span: Span) -> bool:
-        """Whether letters run into it, as in `A7`; of `EUR7` that says little."""
+        """Whether letters run into it: `A7` is no 7, though `EUR7` may be."""
         return span[0] > 0 and self.text[span[0] - 1].isalpha()
 
     @cached_property
@@ -123,14 +124,6 @@ def _all(text: str, wanted: str) -> Iterator[Span]:
             return
         yield start, start + len(wanted)
         start = text.find(wanted, start + 1)
-
-
-def _nearest(spans: list[Span], near: int | None) -> Span | None:
-    if not spans:
-        return None
-    if near is None:
-        return spans[0]
-    return min(spans, key=lambda span: abs(span[0] - near))
 
 
 def _same_numbers(said: str, found: str) -> bool:

@@ -13,7 +13,18 @@ if TYPE_CHECKING:
 
     from toolstone.schema.nodes import Schema
 
-__all__ = ["Leaf", "Steps", "flattened", "leaves", "spell", "steps_of", "value_at", "with_null_at"]
+__all__ = [
+    "Field",
+    "Leaf",
+    "Steps",
+    "flattened",
+    "get_at",
+    "leaves",
+    "spell",
+    "steps_of",
+    "value_at",
+    "with_null_at",
+]
 
 Steps = tuple[str | int, ...]
 
@@ -68,6 +79,16 @@ def value_at(data: Any, steps: Steps) -> Any:
     return data
 
 
+def get_at(data: Any, steps: Steps) -> Any:
+    """What stands at a place; None if nothing does."""
+    for part in steps:
+        if isinstance(data, dict):
+            data = data.get(part)
+        else:
+            data = data[part] if isinstance(part, int) and isinstance(data, list) else None
+    return data
+
+
 def with_null_at(data: Any, places: Sequence[Steps]) -> Any:
     """A copy of the data with null at these places."""
     if () in places:
@@ -95,31 +116,54 @@ def flattened(nodes: Sequence[Any], defs: Mapping[str, Schema]) -> list[Schema]:
     return list(found.values())
 
 
-def leaves(data: Any, schema: Schema, defs: Mapping[str, Schema]) -> Iterator[Leaf]:
+class Field:
+    """What a schema says of one place; of the places inside it when they are first asked for.
+
+    Attributes:
+        nullable: Whether null could stand there.
+        closed: Whether what stands there is one of a few words, or a yes or no.
+    """
+
+    __slots__ = ("_defs", "_here", "_item", "_members", "closed", "nullable")
+
+    def __init__(self, nodes: Sequence[Any], defs: Mapping[str, Schema]) -> None:
+        self._defs = defs
+        self._here = flattened(nodes, defs)
+        self._members: dict[str, Field] = {}
+        self._item: Field | None = None
+        self.nullable = any(admits_null(node, defs) for node in nodes)
+        self.closed = any("enum" in node or "const" in node for node in self._here)
+
+    def member(self, name: str) -> Field:
+        """The place of a property."""
+        found = self._members.get(name)
+        if found is None:
+            here = self._here
+            named = [p[name] for node in here if name in (p := node.get("properties", {}))]
+            free = [more for node in here if isinstance(more := node.get(_FREE), dict)]
+            found = Field(named or free, self._defs)
+            if named:  # names that the schema does not know may be without end
+                self._members[name] = found
+        return found
+
+    def item(self) -> Field:
+        """The place of a list's item."""
+        if self._item is None:
+            self._item = Field([n["items"] for n in self._here if "items" in n], self._defs)
+        return self._item
+
+
+_FREE: Final = "additionalProperties"
+
+
+def leaves(data: Any, place: Field, steps: Steps = ()) -> Iterator[Leaf]:
     """Every value in the data, in its order, with what the schema says of it."""
-    yield from _leaves(data, [schema], defs, ())
-
-
-def _leaves(
-    data: Any, nodes: Sequence[Any], defs: Mapping[str, Schema], steps: Steps
-) -> Iterator[Leaf]:
-    if data is None:
-        return
-    here = flattened(nodes, defs)
     if isinstance(data, dict):
         for name, one in data.items():
-            yield from _leaves(one, _members(here, name), defs, (*steps, name))
+            yield from leaves(one, place.member(name), (*steps, name))
     elif isinstance(data, list):
-        inside = [node["items"] for node in here if "items" in node]
+        inside = place.item()
         for number, one in enumerate(data):
-            yield from _leaves(one, inside, defs, (*steps, number))
-    else:
-        nullable = bool(nodes) and any(admits_null(node, defs) for node in nodes)
-        closed = isinstance(data, bool) or any("enum" in node or "const" in node for node in here)
-        yield Leaf(steps, data, nullable, closed)
-
-
-def _members(here: Sequence[Schema], name: str) -> list[Any]:
-    named = [p[name] for node in here if name in (p := node.get("properties", {}))]
-    free = [node["additionalProperties"] for node in here if "additionalProperties" in node]
-    return named or [node for node in free if isinstance(node, dict)]
+            yield from leaves(one, inside, (*steps, number))
+    elif data is not None:
+        yield Leaf(steps, data, place.nullable, place.closed or isinstance(data, bool))

@@ -12,7 +12,7 @@ from pydantic_core import to_json
 from toolstone import limits
 from toolstone.errors import ConfigError, DefinitionError
 from toolstone.extract.asker import Asker
-from toolstone.extract.prompt import part_rules, prompt_of, rules
+from toolstone.extract.prompt import part_rules, rules
 from toolstone.extract.records import digest
 from toolstone.extract.shape import Shape, output_of_schema, quoted
 from toolstone.extract.splitting import pieces_of
@@ -117,7 +117,7 @@ class Plan(Generic[T]):
         settings = {f.name: getattr(self.settings, f.name) for f in fields(self.settings)}
         split = None if self.split is None else (self.split.tokens, self.split.overlap)
         told = {
-            "schema": [self.shape.schema, self.shape.defs],
+            "schema": self.shape.output.format and dict(self.shape.output.format.schema),
             "model": self.model_name,
             "instructions": self.instructions,
             "settings": {name: value for name, value in settings.items() if value},
@@ -218,7 +218,7 @@ class Plan(Generic[T]):
         bodies: list[Mapping[str, Any]] = [
             {
                 "instructions": told,
-                "input": prompt_of(piece.text),
+                "input": piece.text,
                 "text": {"format": {**spelled, "strict": form.strict}},
             }
             for piece in pieces

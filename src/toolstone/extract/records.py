@@ -11,6 +11,7 @@ from pydantic import TypeAdapter, ValidationError
 from pydantic_core import to_json, to_jsonable_python
 
 from toolstone.errors import InputError, OutputError, RunError, ToolstoneError
+from toolstone.schema.typeddicts import modern
 from toolstone.usage import Usage
 
 if TYPE_CHECKING:
@@ -206,7 +207,7 @@ def _typed(data: Any, kind: Any) -> Any:
 
 @lru_cache(maxsize=64)
 def _adapter(kind: Any) -> TypeAdapter[Any]:
-    return TypeAdapter(kind)
+    return TypeAdapter(modern(kind))
 
 
 def _where(loc: tuple[int | str, ...]) -> str:

@@ -21,7 +21,7 @@ from pydantic_core import (
 )
 
 from toolstone.errors import DefinitionError
-from toolstone.extract.paths import flattened, steps_of, value_at
+from toolstone.extract.paths import Field, flattened, steps_of, value_at
 from toolstone.ports import OutputFormat, ToolSpec
 from toolstone.schema.foreign import SafeSchema, UnsafeSchema
 from toolstone.schema.nodes import admits_null
@@ -50,14 +50,12 @@ class Shape(Generic[T]):
     Attributes:
         type: The type, or the JSON Schema.
         output: It as an output type.
-        schema: The schema of the value as it goes over the wire, its definitions left out.
-        defs: Its definitions.
+        root: What its schema on the wire says of each place in a value.
     """
 
     type: Any
     output: OutputType[T]
-    schema: Schema
-    defs: Mapping[str, Schema]
+    root: Field
 
     @classmethod
     def of(cls, given: Any) -> Shape[Any]:
@@ -78,7 +76,7 @@ class Shape(Generic[T]):
         defs = whole.pop("$defs", {})
         schema = whole["properties"]["value"] if output.wrapped else whole
         kept = dict(given) if isinstance(given, Mapping) else given
-        return Shape(kept, output, schema, defs)
+        return Shape(kept, output, Field([schema], defs))
 
     def read(self, data: Any) -> T:
         """The value that this JSON data says, as an answer would.
@@ -102,7 +100,8 @@ def output_of_schema(given: Mapping[str, Any]) -> OutputType[dict[str, Any]]:
     checked = _checked(name, _with_defs(dict(given)))
     loose = {key: value for key, value in checked.schema.items() if key not in _REMARKS}
     defs = dict(loose.pop("$defs", {}))
-    tight = tighten(loose, defs).limited()
+    named = {key: _asked_for(one, defs) for key, one in defs.items()}
+    tight = tighten(_asked_for(loose, defs), named).limited()
     reasons = tight.obstacles or (
         () if _refers_to_defs(loose) else ("a reference leads elsewhere",)
     )
@@ -154,6 +153,21 @@ def _moved(node: Any) -> Any:
     if isinstance(ref, str) and ref.startswith("#/definitions/"):
         node = {**node, "$ref": _DEFS + ref.removeprefix("#/definitions/")}
     return {key: _moved(one) for key, one in node.items()}
+
+
+def _asked_for(node: Any, defs: Mapping[str, Schema]) -> Any:
+    """The same with every field required that may be null: null says that nothing is said."""
+    if not isinstance(node, dict):
+        return node
+    out = {key: _asked_for(one, defs) if key == "items" else one for key, one in node.items()}
+    for keyword in {"anyOf", "oneOf", "allOf"} & out.keys():
+        out[keyword] = [_asked_for(branch, defs) for branch in out[keyword]]
+    if isinstance(fields := out.get("properties"), dict):
+        out["properties"] = {name: _asked_for(one, defs) for name, one in fields.items()}
+        needed = out.get("required", ())
+        out["required"] = [n for n, one in fields.items() if n in needed or admits_null(one, defs)]
+        out["required"] += [name for name in needed if name not in fields]
+    return out
 
 
 def _refers_to_defs(node: Any) -> bool:

@@ -57,7 +57,8 @@ def pieces_of(text: str, split: Split | None) -> tuple[Piece, ...]:
         found.append(Piece(text[start:end], start))
         if end == len(text):
             break
-        start = _next_start(text, start, end, split.overlap)
+        again = _next_start(text, start, end, split.overlap)
+        start = again if _end(text, again, split.tokens) > end else end
     return tuple(found)
 
 
@@ -96,7 +97,8 @@ def _next_start(text: str, start: int, end: int, overlap: int) -> int:
         found = cut.search(text, least, end)
         if found is not None and found.end() < end:
             return found.end()
-    return end if overlap == 0 else least
+    spaced = overlap == 0 or any(one.isspace() for one in text[least:end])
+    return end if spaced else least  # of words run together a part is better than nothing
 
 
 def _reach(text: str, start: int, tokens: int) -> int:

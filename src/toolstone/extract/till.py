@@ -55,6 +55,11 @@ class Till:
         self._left = asyncio.Event()
         """Set when a document has been let go."""
 
+    @property
+    def spent(self) -> Usage:
+        """What the job has used so far, earlier processes included."""
+        return sum((tally.usage for tally in self._held), self._spent)
+
     def spend(self, usage: Usage) -> None:
         """Take what an earlier process has spent on this job."""
         self._spent += usage
@@ -108,9 +113,7 @@ class Till:
     def _short(self, wanted: Usage) -> str | None:
         """The limit that this might break; None if there is room."""
         budget = self.purse.budget
-        after = self._spent + wanted
-        for tally, held in self._held.items():
-            after = after + held + tally.usage
+        after = sum(self._held.values(), self.spent + wanted)
         if budget.requests is not None and after.requests > budget.requests:
             return "requests"
         seconds = self.purse.left(self._clock()).seconds
