@@ -298,9 +298,6 @@ def _say(end: Stop, result: Result[Any]) -> str:
 
 
 def _service_code(result: Result[Any]) -> str:
-    for record in reversed(result.records):
-        if record.fact.type == "answered":
-            error = record.fact.error or {}
-            code = error.get("code")
-            return f" (code {code!r})" if isinstance(code, str) else ""
-    return ""
+    answers = [one.fact for one in result.records if one.fact.type == "answered"]
+    code = (answers[-1].error or {}).get("code")
+    return f" (code {code!r})" if isinstance(code, str) else ""
