@@ -15,6 +15,7 @@ if ours misses a target or a peer did not run.
 from __future__ import annotations
 
 import argparse
+import importlib
 import json
 import os
 import subprocess
@@ -77,7 +78,7 @@ def main() -> int:
         readers = [one for one in readers if one.scored]
         rows = [json.loads(row) for row in (DATA / f"{given.half}.jsonl").read_text().splitlines()]
         found = records(readers, pythons(readers, given.env), rows)
-        table, met = scores(found, rows, wrong=given.wrong)
+        table, met = scores(found, rows, shapes(), wrong=given.wrong)
     print(table)
     if given.json:
         given.json.write_text(json.dumps(found, indent=1))
@@ -88,6 +89,13 @@ def pythons(readers: Sequence[Reader], folder: Path) -> dict[str, str]:
     """The interpreter of each toolkit, its environment made if it is not there."""
     columns = {one.toolkit: one.column for one in readers}
     return {name: column.python(folder) for name, column in columns.items()}
+
+
+def shapes() -> dict[str, Any]:
+    """The schemas of the ninety texts."""
+    sys.path.append(str(DATA))
+    found: dict[str, Any] = importlib.import_module("schemas").SCHEMAS
+    return found
 
 
 def cpu(

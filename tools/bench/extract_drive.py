@@ -56,6 +56,11 @@ async def side_by_side(
         yield row
 
 
+def patience(at_once: int) -> float:
+    """Seconds for one answer: a script's comes at once, a model's when it has the machine."""
+    return 30 if at_once > 1 else 600
+
+
 def invoices(count: int, seed: int) -> dict[str, str]:
     """Texts of which no two are the same."""
     draw = random.Random(seed)  # noqa: S311  texts, no secrets

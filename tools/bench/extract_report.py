@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import statistics
-from collections import defaultdict
 from typing import TYPE_CHECKING, Any, Final
 
 from extract_columns import READERS
 
+from toolstone.extract.score import Score, score
+
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
 __all__ = ["costs", "scores"]
 
@@ -33,9 +35,9 @@ def costs(found: Costs) -> tuple[str, bool]:
     for name in names:
         seen = [one[name]["cpu_ms"] for one in found]
         rate = max(one[name]["per_second"] for one in found)
-        share = f"{_share(found, name, best):.3f}" if best else ""
+        beside = f"{_share(found, name, best):.3f}" if best else ""
         lines.append(
-            f"| {name} | {min(seen):.3f} ({statistics.median(seen):.3f}) | {rate:,.0f} | {share} |"
+            f"| {name} | {min(seen):.3f} ({statistics.median(seen):.3f}) | {rate:,.0f} | {beside} |"
         )
     ran = {_TOOLKIT[name] for name in names}
     if not {OURS, *PEERS} <= ran:
@@ -57,68 +59,53 @@ def _share(found: Costs, name: str, best: str) -> float:
 def scores(
     found: Mapping[str, Sequence[Mapping[str, Any]]],
     rows: Sequence[Mapping[str, Any]],
+    shapes: Mapping[str, Any],
     *,
     wrong: bool = False,
 ) -> tuple[str, bool]:
-    """The table of records and fields, and whether ours is nowhere below a peer."""
-    gold = {row["id"]: row for row in rows}
+    """The table of records and fields, and whether all of ours are valid and no fewer are right."""
     kinds = list(dict.fromkeys(row["schema"] for row in rows))
     lines = [
-        f"| | records | fields right | {' | '.join(kinds)} |",
-        f"|---|--:|--:|{'--:|' * len(kinds)}",
+        f"| | records | of these valid | fields right | F1 | {' | '.join(kinds)} |",
+        f"|---|--:|--:|--:|--:|{'--:|' * len(kinds)}",
     ]
-    shares, said = {}, []
+    right, sound = {}, {}
+    said: list[str] = []
     for name, made in found.items():
-        by_kind: dict[str, list[bool]] = defaultdict(list)
-        for record in made:
-            row = gold[record["id"]]
-            for path, right, got in compared(row["gold"], record["value"]):
-                by_kind[row["schema"]].append(right)
-                if wrong and not right:
-                    said.append(f"{name}: {record['id']} {path} {got!r} {record['error'][:80]}")
-        every = [right for each in by_kind.values() for right in each]
-        shares[name] = statistics.mean(every)
-        whole = sum(record["value"] is not None for record in made)
-        cells = [f"{statistics.mean(by_kind[kind]):.1%}" for kind in kinds]
+        total = _score(made, rows)
+        right[name] = total.total.accuracy or 0.0
+        read = [one for one in made if one["value"] is not None]
+        sound[name] = sum(_fits(one, rows, shapes) for one in read) == len(read)
+        each = [_score(made, [row for row in rows if row["schema"] == kind]) for kind in kinds]
+        cells = [f"{one.total.accuracy:.1%}" for one in each]
         lines.append(
-            f"| {name} | {whole} of {len(rows)} | {sum(every)} of {len(every)}, "
-            f"{shares[name]:.1%} | {' | '.join(cells)} |"
+            f"| {name} | {len(read)} of {len(rows)} | {'all' if sound[name] else 'not all'} | "
+            f"{right[name]:.1%} | {total.total.f1:.3f} | {' | '.join(cells)} |"
         )
-    ran = {_TOOLKIT[name] for name in shares}
-    met = {OURS, *PEERS} <= ran and shares[OURS] >= max(
-        share for name, share in shares.items() if _TOOLKIT[name] in PEERS
-    )
+        said += [
+            f"{name}: {one.id} {one.path} {one.kind}: {one.gold!r} {one.found!r}"
+            for one in total.compared
+            if wrong and one.kind not in {"correct", "absent"}
+        ]
+    peers = [share for name, share in right.items() if _TOOLKIT[name] in PEERS]
+    ran = {_TOOLKIT[name] for name in right}
+    met = {OURS, *PEERS} <= ran and sound[OURS] and right[OURS] >= max(peers)
     return "\n".join([*lines, "", *said]), met
 
 
-def compared(gold: Any, got: Any, path: str = "") -> Iterator[tuple[str, bool, Any]]:
-    """Each field of a gold record, and whether it is right; what is listed too much is wrong.
-
-    Strings are compared without case and outer marks, numbers as numbers; lists item by item.
-    """
-    match gold:
-        case dict():
-            for name, inner in gold.items():
-                value = got.get(name) if isinstance(got, dict) else _NOTHING
-                yield from compared(inner, value, f"{path}.{name}" if path else name)
-        case list():
-            listed = got if isinstance(got, list) else []
-            if not gold:
-                yield path, got == [], got
-                return
-            for index in range(max(len(gold), len(listed))):
-                one = gold[index] if index < len(gold) else _NOTHING
-                two = listed[index] if index < len(listed) else _NOTHING
-                yield from compared(one, two, f"{path}[{index}]")
-        case str():
-            yield path, isinstance(got, str) and _plain(got) == _plain(gold), got
-        case _:
-            alike = isinstance(got, bool) == isinstance(gold, bool)
-            yield path, alike and gold is not _NOTHING and got == gold, got
+def _score(made: Sequence[Mapping[str, Any]], rows: Sequence[Mapping[str, Any]]) -> Score:
+    gold = {row["id"]: row["gold"] for row in rows}
+    asked = [{**one, "error": one["error"] or None} for one in made if one["id"] in gold]
+    return score(asked, gold)
 
 
-_NOTHING: Final = object()
-
-
-def _plain(text: str) -> str:
-    return " ".join(text.lower().split()).strip(" .,;:!?\"'")
+def _fits(
+    one: Mapping[str, Any], rows: Sequence[Mapping[str, Any]], shapes: Mapping[str, Any]
+) -> bool:
+    """Whether a record is one of its schema, by Pydantic itself."""
+    kind = next(row["schema"] for row in rows if row["id"] == one["id"])
+    try:
+        shapes[kind].model_validate_json(json.dumps(one["value"]))
+    except ValueError:
+        return False
+    return True

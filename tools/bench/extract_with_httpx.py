@@ -6,7 +6,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 import httpx
-from extract_drive import ASKED, TOKENS, side_by_side
+from extract_drive import ASKED, TOKENS, patience, side_by_side
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
@@ -23,7 +23,7 @@ def read(
     body = {"model": model, "instructions": ASKED, "max_output_tokens": TOKENS, "store": False}
     body["text"] = {"format": {**told, "schema": shape.model_json_schema()}}
     limits = httpx.Limits(max_connections=at_once, max_keepalive_connections=at_once)
-    client = httpx.AsyncClient(timeout=600, limits=limits)
+    client = httpx.AsyncClient(timeout=patience(at_once), limits=limits)
 
     async def one(text: str) -> Any:
         sent = json.dumps({**body, "input": text}).encode()

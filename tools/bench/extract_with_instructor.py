@@ -6,7 +6,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import instructor
-from extract_drive import ASKED, REASKS, TOKENS, side_by_side
+from extract_drive import ASKED, REASKS, TOKENS, patience, side_by_side
 from openai import AsyncOpenAI
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ def read(
 ) -> AsyncIterator[Row]:
     """A record of each text."""
     client: Any = instructor.from_openai(
-        AsyncOpenAI(base_url=url, api_key="key", timeout=600),
+        AsyncOpenAI(base_url=url, api_key="key", timeout=patience(at_once)),
         mode=_MODES[way],
     )
     shared = {"model": model, "response_model": shape, "max_retries": REASKS + 1}

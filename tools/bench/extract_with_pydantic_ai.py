@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from extract_drive import ASKED, REASKS, TOKENS, side_by_side
+from extract_drive import ASKED, REASKS, TOKENS, patience, side_by_side
 from openai import AsyncOpenAI
 from pydantic_ai import Agent, NativeOutput, ToolOutput
 from pydantic_ai.models.openai import OpenAIResponsesModel, OpenAIResponsesModelSettings
@@ -21,7 +21,7 @@ def read(
     url: str, model: str, way: str, shape: Any, texts: Mapping[str, str], at_once: int
 ) -> AsyncIterator[Row]:
     """A record of each text."""
-    client = AsyncOpenAI(base_url=url, api_key="key", timeout=600)
+    client = AsyncOpenAI(base_url=url, api_key="key", timeout=patience(at_once))
     agent: Any = Agent(
         OpenAIResponsesModel(model, provider=OpenAIProvider(openai_client=client)),
         output_type=NativeOutput(shape) if way == "native" else ToolOutput(shape),
