@@ -16,7 +16,7 @@ from toolstone.errors import (
     ServerError,
     StatusError,
 )
-from toolstone.events import ArgumentsDelta, ReasoningDelta, RefusalDelta, TextDelta
+from toolstone.events import ArgumentsDelta, Noted, ReasoningDelta, RefusalDelta, TextDelta
 from toolstone.items import parse_item
 from toolstone.responses import Assembler, parse_response
 from toolstone.usage import Usage
@@ -484,9 +484,9 @@ def test_what_follows_the_terminal_event_is_not_read_and_said_once(together):
     response, _ = assemble(None, chunks=[b"".join(chunks)] if together else chunks)
 
     assert response.status == "completed"
-    assert [note.text for note in response.notes] == [
-        "what came after the end of the response was not read (events: 2)"
-    ]
+    assert response.notes == (
+        Noted("warning", "what came after the end of the response was not read (events: 2)"),
+    )
 
 
 def test_a_response_that_changes_its_id_is_an_error():

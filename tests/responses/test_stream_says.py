@@ -46,6 +46,10 @@ def completed(*output, **fields):
     return {"type": "response.completed", "response": wire.response(*output, **fields)}
 
 
+def numbered(*events):
+    return [{**event, "sequence_number": number} for number, event in events]
+
+
 def notes(events):
     response = feed(events)[0].end()
     assert {note.what for note in response.notes} <= {"warning"}
@@ -68,6 +72,16 @@ def test_the_response_holds_what_was_sent_and_who_answered():
         )
     assert json.loads(whole.received) == response
     assert (part.id, part.status, part.text, part.notes) == ("resp_1", "in_progress", "a", ())
+
+
+def test_a_response_of_an_assembler_that_was_told_nothing_says_so():
+    response = feed([completed()])[0].end()
+
+    assert (response.sent, response.endpoint) == (b"", "")
+
+
+def test_an_end_of_one_kind_may_hold_a_response_of_another():
+    assert feed([completed(status="incomplete")])[0].end().status == "incomplete"
 
 
 def test_what_was_noted_is_in_what_had_arrived():
@@ -170,18 +184,43 @@ def test_text_without_a_place_is_of_the_item_begun_last():
     assert [item.text for item in assembler.partial().items] == ["ab", "cd"]
 
 
-def test_the_text_of_two_parts_and_two_items_is_told_apart():
+@pytest.mark.parametrize("named", [("output_index", "item_id"), ("output_index",), ("item_id",)])
+def test_the_text_of_two_parts_and_two_items_is_told_apart(named):
     places = [(0, "a", 0), (0, "a", 1), (1, "b", 0), (0, "a", 0), (0, "a", 0), (1, "b", 0)]
-    told = [
-        text(str(n), output_index=index, item_id=ident, content_index=part)
-        for n, (index, ident, part) in enumerate(places)
-    ]
+    told = []
+    for n, (index, ident, part) in enumerate(places):
+        where = {"output_index": index, "item_id": ident}
+        told.append(text(str(n), content_index=part, **{name: where[name] for name in named}))
     assembler, deltas = feed([begun(0, "a"), begun(1, "b"), *told])
 
     assert deltas == [TextDelta(str(n), index) for n, (index, _, _) in enumerate(places)]
     assert [[part["text"] for part in item.parts] for item in assembler.partial().items] == [
         ["034", "1"], ["25"]
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize("where", [{"output_index": 0}, {"item_id": "a"}])
+def test_an_event_is_of_the_item_that_its_index_or_id_names(where):
+    announced = {"type": "response.content_part.added", "content_index": 0, **where}
+    next_part = text("b", content_index=1, **where)
+    whole = {"type": "response.output_text.done", "text": "whole", **where}
+    items = [begun(0, "a"), begun(1, "b")]
+
+    assembler, deltas = feed([*items, announced, next_part, whole])
+
+    assert deltas == [TextDelta("b", 0)]
+    assert [item.text for item in assembler.partial().items] == ["wholeb", ""]
+    assert "part 2 of item 0, which has 1 parts" in str(
+        refused([*items, announced, {**next_part, "content_index": 2}])
+    )
+
+
+def test_text_is_told_apart_from_a_refusal_at_its_own_place():
+    refusal = {"type": "response.refusal.delta", "output_index": 0, "delta": "no"}
+    assembler, deltas = feed([begun(), refusal, text("yes", output_index=0)])
+
+    assert deltas == [RefusalDelta("no", 0), TextDelta("yes", 0)]
+    assert assembler.partial().text == "yes"
 
 
 def test_text_may_go_on_after_its_item_was_closed_and_begun_again():
@@ -233,16 +272,47 @@ def test_halves_of_characters_are_kept_apart_by_part_and_mended_in_whole_texts()
         {"type": "response.content_part.done", **where[0], "part": {"text": high}},
         {"type": "response.output_text.done", **where[1], "text": f"b{high}"},
     ]
-    assembler = Assembler()
-    frames = b"".join(b"data: " + json.dumps(event).encode() + b"\n\n" for event in events)
-
-    deltas = assembler.feed(SseDecoder().feed(frames))
+    assembler, deltas = halved(*events)
 
     assert [delta.text for delta in deltas] == ["a", "b", "😀c", "😀", "\ufffd"]
     assert [part["text"] for part in assembler.partial().items[0].parts] == ["a😀c", "b\ufffd"]
     assert [note.text for note in assembler.partial().notes] == [
         SUMS.format("response.output_text.done")
     ]
+
+
+def halved(*events):
+    """What comes of events with halves of characters, which are escaped on the wire."""
+    assembler = Assembler()
+    frames = b"".join(b"data: " + json.dumps(event).encode() + b"\n\n" for event in events)
+    return assembler, assembler.feed(SseDecoder().feed(frames))
+
+
+@pytest.mark.parametrize("whole", ["\U00010000", "😀", "\U0010ffff"])
+def test_the_first_and_the_last_of_the_halves_are_joined_too(whole):
+    high, low = (
+        whole.encode("utf-16-be")[n : n + 2].decode("utf-16-be", "surrogatepass") for n in (0, 2)
+    )
+    _, deltas = halved(begun(), text(high, output_index=0), text(low, output_index=0))
+
+    assert deltas == [TextDelta(whole, 0)]
+
+
+def test_half_a_character_in_arguments_stays_known():
+    begins = {**begun(), "item": {**wire.CALL, "arguments": ""}}
+    kind = "response.function_call_arguments.done"
+    assembler, _ = halved(begins, {"type": kind, "output_index": 0, "arguments": "\ud83d"})
+
+    assert assembler.partial().items[0].arguments == r"\ud83d"
+
+
+def test_events_with_half_a_character_are_numbered_like_all():
+    delta = text("\ud83d", output_index=0)
+    assembler, _ = halved(*numbered((0, begun()), (1, delta), (1, delta), (2, delta)))
+
+    assert assembler.last_number == 2
+    with pytest.raises(ProtocolError, match="number 1 came where 3 should"):
+        assembler.feed([(b"", json.dumps({**delta, "sequence_number": 1}).encode(), b"")])
 
 
 # ------------------------------------------------------------------------------------------- notes
@@ -282,10 +352,6 @@ def test_items_never_closed_are_noted_where_the_end_has_none():
     assert notes([ended(wire.MESSAGE), *open_, completed(wire.MESSAGE)]) == [
         "the terminal response does not say what the events said; it counts"
     ]
-
-
-def numbered(*events):
-    return [{**event, "sequence_number": number} for number, event in events]
 
 
 def test_a_gap_that_lost_nothing_is_noted_with_its_numbers():

@@ -195,7 +195,7 @@ class Assembler:
             event[told] = whole(event[told], told)
         self._halved = True
         self._hot = None
-        return event, event.get("sequence_number"), event.get("type"), event.get("delta")
+        return event, event.get("sequence_number"), event.get("type"), None
 
     def _too_many(self) -> LimitError:
         return LimitError(
