@@ -26,7 +26,8 @@ from toolstone import limits
 
 __all__ = ["Gate", "Throttle", "Turn"]
 
-_CREDIT: Final = 0.05  # seconds of a rate that may be caught up after a stall
+_STATED: Final = 0.5  # seconds of a stated rate that may be caught up after a stall of this process
+_LEARNT: Final = 0.2  # ... of one that was found out
 _SLOWER: Final = 2.0  # times the quickest round: then the window stays
 _FORGET: Final = 1.05  # the quickest round counts for less with each one
 _EVIDENCE: Final = 10  # requests let through that make a measured rate
@@ -41,10 +42,11 @@ _INSTANT: Final = 1e-6  # less than this is no wait: a clock may not be able to 
 class _Bucket:
     """So many a second; taking is allowed while nothing is owed, and may leave a debt."""
 
-    __slots__ = ("_at", "_level", "rate")
+    __slots__ = ("_at", "_credit", "_level", "rate")
 
-    def __init__(self, rate: float, now: float) -> None:
+    def __init__(self, rate: float, credit: float, now: float) -> None:
         self.rate = rate
+        self._credit = credit
         self._level = 0.0
         self._at = now
 
@@ -65,7 +67,7 @@ class _Bucket:
 
     @property
     def _size(self) -> float:
-        return max(1.0, self.rate * _CREDIT)
+        return max(1.0, self.rate * self._credit)
 
     def _refill(self, now: float) -> None:
         self._level = min(self._level + (now - self._at) * self.rate, self._size)
@@ -246,8 +248,10 @@ class Throttle:
     def _buckets(self, now: float) -> list[_Bucket]:
         if self._stated != (None, None):
             requests, tokens = self._stated
-            self._requests = None if requests is None else _Bucket(requests / _MINUTE, now)
-            self._tokens = None if tokens is None else _Bucket(tokens / _MINUTE, now)
+            self._requests, self._tokens = (
+                None if one is None else _Bucket(one / _MINUTE, _STATED, now)
+                for one in (requests, tokens)
+            )
             self._stated = (None, None)
         return [one for one in (self._requests, self._tokens, self._learnt) if one is not None]
 
@@ -276,7 +280,7 @@ class Throttle:
         elapsed = max(now - since, 1e-3)
         measured = max(self._passed, 1) / elapsed
         if self._learnt is None:  # it may have let us use what it had saved up
-            self._learnt = _Bucket(measured / 2, now)
+            self._learnt = _Bucket(measured / 2, _LEARNT, now)
         elif self._passed < _EVIDENCE or elapsed < _SECOND:
             self._learnt.rate *= 0.5 if self._measured is None else 0.7
             return
