@@ -47,7 +47,7 @@ def render_report(score: Score, title: str) -> str:
         *_confusions(score.confusion),
         _differences(score.compared),
     ]
-    return _PAGE.format(title=escape(title), style=_STYLE, body="\n".join(parts))
+    return _page(escape(title), "\n".join(parts))
 
 
 def _headline(score: Score) -> str:
@@ -238,11 +238,14 @@ td, th { border: 1px solid var(--line); padding: .2rem .55rem; text-align: left;
 .numbers td + td, .heat td { text-align: right }
 .numbers { display: block; overflow-x: auto }
 """
-_PAGE: Final = """<!doctype html>
+
+
+def _page(title: str, body: str) -> str:
+    return f"""<!doctype html>
 <html lang="en"><head><meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'">
-<title>{title}</title><style>{style}</style></head>
+<title>{title}</title><style>{_STYLE}</style></head>
 <body>
 {body}
 </body></html>
