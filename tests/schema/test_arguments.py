@@ -206,6 +206,10 @@ def test_a_null_that_is_a_value_is_kept():
     assert described(a=(int | None, 5)).read('{"a":null}') == {"a": None}
 
 
+def test_a_null_inside_stands_for_the_default_there():
+    assert described(a=Inner).read('{"a":{"n":1,"tags":null}}') == {"a": Inner(n=1)}
+
+
 ITEM = {"properties": {"x": {"type": "integer"}}, "required": ["x"], "type": "object"}
 CLOSED = {"additionalProperties": False}
 NULL = {"type": "null"}

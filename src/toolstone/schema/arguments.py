@@ -76,8 +76,7 @@ class Arguments:
         )
         if problems:
             raise ArgumentsProblem(_sentence(problems)) from None
-        found: dict[str, Any] = values
-        return found
+        return cast("dict[str, Any]", values)
 
 
 def _sentence(problems: Sequence[str]) -> str:
