@@ -19,25 +19,22 @@ import threading
 from contextlib import aclosing
 from itertools import count
 from typing import TYPE_CHECKING, Any, Final
-from uuid import uuid4
 
 from toolstone import limits
-from toolstone.errors import ConfigError, DefinitionError, SetupError, ToolstoneError
-from toolstone.extract.asking import ask
+from toolstone.errors import ConfigError, DefinitionError, SetupError
 from toolstone.extract.desk import Desk
-from toolstone.extract.line import Charged, FarThrottle, Line
 from toolstone.extract.local import run_local
-from toolstone.extract.pace import Pace, Paced
-from toolstone.extract.plan import Plan
+from toolstone.extract.pace import Pace
 from toolstone.extract.records import Record
+from toolstone.extract.worker import Worker
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping
     from pathlib import Path
 
     from toolstone.extract.job import Job
+    from toolstone.extract.plan import Plan
     from toolstone.extract.records import Document
-    from toolstone.ports import Model
 
 __all__ = ["run_ray"]
 
@@ -136,9 +133,10 @@ class _Cluster:
 
     async def _send(self) -> None:
         try:
-            if not self._charged and self._plan.till is not None:
-                plan, self._charged = self._plan, True
-                await self._desk.spend.remote(plan.budget, plan.model_name, plan.till.spent)
+            plan, till = self._plan, self._plan.till
+            if till is not None and not self._charged:
+                self._charged = True
+                await self._desk.spend.remote(plan.budget, plan.model_name, till.spent)
             while self._unsent:
                 documents, self._unsent = self._unsent, []
                 await self._desk.add.remote(documents)
@@ -182,9 +180,9 @@ class _Cluster:
         self._ray, self._joined = _joined()
         ray, plan = self._ray, self._plan
         self._workers = max(1, min(int(ray.cluster_resources().get("CPU", 1)), self._concurrency))
-        told = {**plan.as_data(), "budget": None}
+        self._told = {**plan.as_data(), "budget": None}  # which is kept to at the desk
         try:
-            self._told = ray.put(told)
+            ray.cloudpickle.dumps(self._told)
         except Exception as error:
             raise DefinitionError(
                 f"the model {plan.model_name!r} or the type cannot be sent to another process "
@@ -211,11 +209,11 @@ class _Cluster:
         data = self._ray.data
         places = -(-self._concurrency // self._workers)
         counts = self._pace.tokens_per_minute is not None
-        shifts = data.range(1, override_num_blocks=1).flat_map(
+        shifts = data.from_items([{"shift": 0}]).flat_map(
             _shifts, fn_args=(self._desk,), num_cpus=0
         )
         worked = shifts.map_batches(
-            _Worker,
+            Worker,
             fn_constructor_args=(self._told, self._desk, places),
             fn_constructor_kwargs={
                 "counts_tokens": counts,
@@ -282,93 +280,3 @@ def _shifts(_row: Mapping[str, Any], desk: Any) -> Iterator[dict[str, int]]:
         if not ray.get(desk.wanted.remote(shift)):
             return
         yield {"shift": shift}
-
-
-class _Worker:
-    """An actor: one client, and so many documents at once."""
-
-    def __init__(
-        self,
-        told: Mapping[str, Any],
-        desk: Any,
-        places: int,
-        *,
-        counts_tokens: bool,
-        charged: bool,
-    ) -> None:
-        self._plan: Plan[Any] = Plan(**told)
-        self._desk = desk
-        self._places = asyncio.Semaphore(places)
-        self._counts_tokens = counts_tokens
-        self._charges = charged
-        self._charged: Charged | None = None
-        self._line: Line | None = None
-        self._opening = asyncio.Lock()
-
-    async def __call__(self, batch: Mapping[str, Any]) -> AsyncIterator[Mapping[str, Any]]:
-        """Work a shift."""
-        line = await self._open()
-        work = asyncio.create_task(self._work(int(batch["shift"][0]), line))
-        closed = asyncio.create_task(line.closed.wait())
-        await asyncio.wait({work, closed}, return_when=asyncio.FIRST_COMPLETED)
-        closed.cancel()
-        work.cancel()
-        try:
-            await work
-        except asyncio.CancelledError:
-            line.check()
-        yield batch
-
-    async def _open(self) -> Line:
-        async with self._opening:
-            if self._line is None:
-                desk, name = self._desk, uuid4().hex
-                self._line = Line(
-                    lambda calls: desk.tell.remote(name, calls), lambda: desk.hear.remote(name)
-                )
-                await self._plan.open(self._around)
-            return self._line
-
-    def _around(self, model: Model) -> Model:
-        assert self._line is not None  # noqa: S101  it is opened first
-        far = FarThrottle(self._line, counts_tokens=self._counts_tokens)
-        paced = Paced(model, far, self._plan.model_name)
-        if not self._charges:
-            return paced
-        self._charged = Charged(paced, self._line)
-        return self._charged
-
-    async def _work(self, shift: int, line: Line) -> None:
-        await line.call("begin", shift)
-        async with asyncio.TaskGroup() as group:
-            while documents := await self._draw(shift, line):
-                for number, document in documents:
-                    group.create_task(self._read(number, document, line))
-        await line.call("over", shift)
-
-    async def _draw(self, shift: int, line: Line) -> list[tuple[int, Document]]:
-        """The next documents, as many as there are places; these are taken then."""
-        await self._places.acquire()
-        free = 1
-        while not self._places.locked():
-            await self._places.acquire()
-            free += 1
-        found: list[tuple[int, Document]] = []
-        try:
-            found = await line.call("draw", shift, free)
-        finally:
-            for _ in range(free - len(found)):
-                self._places.release()
-        return found
-
-    async def _read(self, number: int, document: Document, line: Line) -> None:
-        answer: Any
-        try:
-            record = await ask(self._plan, document)
-            stopped = None if self._charged is None or record.ok else self._charged.stopped
-            answer = stopped or record.as_row()
-        except ToolstoneError as error:
-            answer = error
-        finally:
-            self._places.release()
-        await line.call("answer", number, answer)
