@@ -1,5 +1,7 @@
 """One document, asked of a real agent with a scripted model."""
 
+import asyncio
+import json
 from datetime import date
 
 import pytest
@@ -188,6 +190,12 @@ async def test_an_endpoint_without_structured_output_is_given_a_tool():
     assert (await asked(model)).value == VALUE
 
 
+async def test_evidence_is_found_in_a_long_text_too():
+    record = await asked(Scripted(SAID), "Nothing here.\n" * 5_000 + TEXT)
+    found = {one.path: one.quote for one in record.evidence}
+    assert (found["number"], found["due"]) == ("7", "1 December 2026")
+
+
 async def test_without_evidence_nothing_is_looked_for():
     assert (await asked(Scripted(SAID), evidence=None)).evidence == ()
 
@@ -263,14 +271,43 @@ async def test_a_long_document_is_read_in_parts_and_put_together():
     assert all(TEXT[one.start : one.end] == one.quote for one in record.evidence if one.grounded)
 
 
+async def test_parts_are_asked_side_by_side():
+    everybody = asyncio.Barrier(3)
+
+    class Meeting:
+        async def respond(self, request, emit):
+            await everybody.wait()
+            return said(
+                content={
+                    "type": "output_text",
+                    "text": json.dumps({**NOTHING, "number": "7"}),
+                    "annotations": [],
+                }
+            )
+
+    assert (await asked(Meeting(), split=Split(10, 0))).value == Invoice(number="7")
+
+
+async def test_with_a_budget_parts_are_asked_one_after_another():
+    record = await asked(Scripted(*PIECES), split=Split(10, 0), budget=Budget(requests=3))
+    assert (record.ok, record.attempts) == (True, 3)
+
+
+async def test_what_concerns_all_documents_is_raised_from_any_part():
+    turns = [TransportError("reset"), AuthError("who", status=401), NOTHING]
+    with pytest.raises(AuthError):
+        await asked(Scripted(*turns), split=Split(10, 0))
+
+
 async def test_parts_that_make_no_whole_are_a_failure_that_names_the_field():
     record = await asked(Scripted(NOTHING, NOTHING, NOTHING), split=Split(10, 0))
     assert (record.error.kind, record.error.paths) == ("validation", ("number",))
 
 
 async def test_a_part_that_fails_fails_the_document():
-    record = await asked(Scripted(PIECES[0], TransportError("reset")), split=Split(10, 0))
-    assert (record.error.kind, record.usage.requests) == ("transport", 1)
+    turns = [PIECES[0], TransportError("reset"), PIECES[2]]
+    record = await asked(Scripted(*turns), split=Split(10, 0))
+    assert (record.error.kind, record.error.retryable) == ("transport", True)
 
 
 async def test_parts_quote_too():

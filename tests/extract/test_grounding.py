@@ -116,6 +116,15 @@ def test_every_place_is_told():
     assert Source("tea and tea, not teapots").places("tea") == [(0, 3), (8, 11)]
 
 
+def test_a_word_is_found_after_many_that_only_hold_it():
+    text = "banana " * 500 + "a"
+    assert Source(text).places("a") == [(3500, 3501)]
+
+
+def test_no_more_places_are_told_than_are_compared():
+    assert len(Source("tea " * 500).places("tea")) == 64
+
+
 def test_a_number_that_letters_run_into_is_taken_only_if_there_is_no_other():
     assert Source("room A7, shelf 7").places(7) == [(15, 16)]
     assert Source("EUR7").places(7) == [(3, 4)]

@@ -73,6 +73,23 @@ async def test_what_is_put_around_the_model_is_asked():
     assert len(outer.requests) == 1
 
 
+async def test_a_plan_is_opened_once_and_closes_only_what_it_opened():
+    class Closing(Scripted):
+        closed = 0
+
+        async def aclose(self):
+            self.closed += 1
+
+    given, made = Closing(), Closing()
+    mine, theirs = Plan(Order, given), Plan(Order, MODEL)
+    await mine.open()
+    await theirs.open(lambda _model: made)
+    await theirs.open(lambda _model: pytest.fail("opened again"))
+    await mine.aclose()
+    await theirs.aclose()
+    assert (given.closed, made.closed) == (0, 1)
+
+
 def test_a_price_for_another_model_is_refused_at_once():
     with pytest.raises(DefinitionError, match="no price for model"):
         Plan(Order, MODEL, budget=Budget(dollars=1, prices={"other": Price(1, 2)}))

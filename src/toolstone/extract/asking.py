@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar, cast
 
+from toolstone import limits
 from toolstone.errors import (
     AuthError,
     InputError,
@@ -67,10 +69,10 @@ async def ask(plan: Plan[T], document: Document) -> Record[T]:
         failure = Failure.of(OutputError(told, problems=problem.problems))
     except ToolstoneError as error:
         if (end := _end_of_job(error)) is not None:
-            raise end from error
+            raise end from (None if end is error.__cause__ else error.__cause__)
         failure = Failure.of(error)
     else:
-        return reading.record(value)
+        return await reading.record(value)
     return Record(
         document.id, error=failure, usage=reading.tally.usage, attempts=reading.tally.attempts
     )
@@ -138,15 +140,32 @@ class _Reading(Generic[T]):
         plan = self.plan
         pieces = pieces_of(self.document.text, plan.split)
         if len(pieces) == 1:
-            value: T = await self._asked(plan.whole, pieces[0])
-            return value
-        said = [await self._asked(plan.part, piece) for piece in pieces]
-        data, warnings = merged(said)
+            value, quotes = await self._asked(plan.whole, pieces[0])
+            self.quotes.add(as_json(value) if quotes else None, as_json(quotes), 0)
+            return cast("T", value)
+        parts = []
+        for piece, (said, quotes) in zip(pieces, await self._parts(pieces), strict=True):
+            parts.append(said["value"] if plan.shape.output.wrapped else said)
+            self.quotes.add(parts[-1], quotes, piece.start)
+        data, warnings = merged(parts)
         self.warnings += warnings
         return plan.shape.read(data)
 
-    async def _asked(self, asker: Asker, piece: Piece) -> Any:
-        """What the model reads out of a piece; what it quotes is kept beside."""
+    async def _parts(self, pieces: Sequence[Piece]) -> list[tuple[Any, Any]]:
+        """What the model reads out of each piece: side by side, unless each is to be paid for."""
+        part = self.plan.part
+        if self.plan.till is not None:
+            return [await self._asked(part, piece) for piece in pieces]
+        try:
+            async with asyncio.TaskGroup() as group:
+                tasks = [group.create_task(self._asked(part, piece)) for piece in pieces]
+        except ExceptionGroup as errors:
+            first, *_ = sorted(errors.exceptions, key=lambda one: _end_of_job(one) is None)
+            raise first from first.__cause__
+        return [task.result() for task in tasks]
+
+    async def _asked(self, asker: Asker, piece: Piece) -> tuple[Any, Any]:
+        """What the model reads out of a piece, and what it quotes."""
         plan = self.plan
         purse = None if plan.till is None else plan.till.purse
         try:
@@ -155,17 +174,15 @@ class _Reading(Generic[T]):
             if plan.till is not None and plan.till.short():
                 raise plan.till.over("tokens" if plan.till.price is None else "dollars") from error
             raise
-        quotes: Any = ()
-        if plan.evidence == "quotes":
-            said, quotes = _taken(said)
-        if asker is not plan.whole and plan.shape.output.wrapped:
-            said = said["value"]
-        if quotes:
-            self.quotes.add(as_json(said), as_json(quotes), piece.start)
-        return said
+        return _taken(said) if plan.evidence == "quotes" else (said, ())
 
-    def record(self, value: T) -> Record[T]:
-        """The record of a value, with its evidence."""
+    async def record(self, value: T) -> Record[T]:
+        """The record of a value, with its evidence; that of a long text is looked for aside."""
+        if len(self.document.text) > limits.EXTRACT_INLINE_CHARACTERS:
+            return await asyncio.to_thread(self._record, value)
+        return self._record(value)
+
+    def _record(self, value: T) -> Record[T]:
         plan, document = self.plan, self.document
         evidence: tuple[Evidence, ...] = ()
         if plan.evidence is not None:

@@ -29,9 +29,6 @@ class Quotes:
     def __init__(self) -> None:
         self._said: dict[_Key, list[tuple[str, int]]] = {}
 
-    def __bool__(self) -> bool:
-        return bool(self._said)
-
     def add(self, data: Any, quotes: Iterable[Mapping[str, str]], start: int) -> None:
         """Note quotes.
 

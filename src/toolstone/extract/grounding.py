@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from functools import cached_property, lru_cache
+from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 
 from toolstone import limits
@@ -30,6 +31,7 @@ _LONG_NUMBER: Final = 7
 _LONG_WORD: Final = 5
 """Letters: a word of so many is also found inside a compound."""
 _DIGITS: Final = re.compile(r"\d+")
+_RUNS: Final = re.compile(r"[A-Za-z0-9]+|[^\x00-\x7f]+")
 
 
 class Source:
@@ -69,7 +71,7 @@ class Source:
     # -------------------------------------------------------------------------------- as words
 
     def _exact(self, said: str) -> list[Span]:
-        return [span for span in _all(self.text, said) if self._whole(span)]
+        return _some(span for span in _all(self.text, said) if self._whole(span))
 
     def _loose(self, said: str) -> list[Span]:
         """The same letters and digits, whatever stands between them."""
@@ -77,12 +79,14 @@ class Source:
         if not wanted:
             return []
         letters, places = self._letters
-        spans = [(places[start], places[end - 1] + 1) for start, end in _all(letters, wanted)]
-        return [s for s in spans if self._whole(s) and _same_numbers(said, self.text[slice(*s)])]
+        spans = ((places[start], places[end - 1] + 1) for start, end in _all(letters, wanted))
+        fitting = (s for s in spans if _same_numbers(said, self.text[slice(*s)]))
+        return _some(span for span in fitting if self._whole(span))
 
     def _inside(self, said: str) -> list[Span]:
         """A long word inside a longer one."""
-        return list(_all(self.text, said)) if len(said) >= _LONG_WORD and said.isalpha() else []
+        long = len(said) >= _LONG_WORD and said.isalpha()
+        return _some(_all(self.text, said)) if long else []
 
     def _whole(self, span: Span) -> bool:
         """Whether no word or number goes on at either end."""
@@ -99,10 +103,16 @@ class Source:
         """The letters and digits of the text, and where each stands."""
         letters: list[str] = []
         places: list[int] = []
-        for place, character in enumerate(self.text):
-            for one in _folded(character):
-                letters.append(one)
-                places.append(place)
+        for run in _RUNS.finditer(self.text):
+            start, end = run.span()
+            if run[0].isascii():
+                letters.append(run[0].lower())
+                places += range(start, end)
+                continue
+            for place in range(start, end):
+                folded = _folded(self.text[place])
+                letters.append(folded)
+                places += [place] * len(folded)
         return "".join(letters), places
 
     # ------------------------------------------------------------------------ as numbers, dates
@@ -117,13 +127,15 @@ class Source:
 
 
 def _all(text: str, wanted: str) -> Iterator[Span]:
-    """Every place of it, up to a limit."""
     start = text.find(wanted)
-    for _ in range(limits.EXTRACT_PLACES):
-        if start < 0:
-            return
+    while start >= 0:
         yield start, start + len(wanted)
         start = text.find(wanted, start + 1)
+
+
+def _some(spans: Iterator[Span]) -> list[Span]:
+    """As many of them as are compared."""
+    return list(islice(spans, limits.EXTRACT_PLACES))
 
 
 def _same_numbers(said: str, found: str) -> bool:
