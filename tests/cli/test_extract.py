@@ -200,6 +200,18 @@ def test_a_file_that_cannot_be_read_is_told_and_tried_again(extract, inbox, cler
     assert len(rows(tmp_path / "out.jsonl")) == 6
 
 
+def test_a_broken_line_ends_the_job_after_what_stands_before_it(extract, clerk, tmp_path):
+    good = [json.dumps({"id": n, "text": f"Invoice {n}: 1 EUR"}) + "\n" for n in range(1, 4)]
+    (tmp_path / "in.jsonl").write_text("".join([*good[:2], "{broken\n", good[2]]))
+    done = extract("in.jsonl", "-o", "out.jsonl")
+    assert done.exit_code == 2
+    assert "'in.jsonl', line 3 (8 characters) is no JSON" in done.stderr
+    assert values(tmp_path / "out.jsonl") == {"1": 1, "2": 2}
+    (tmp_path / "in.jsonl").write_text("".join(good))
+    assert extract("in.jsonl", "-o", "out.jsonl").exit_code == 0
+    assert sorted(clerk.asked) == [1, 2, 3]
+
+
 def test_another_question_is_not_mixed_with_the_old_answers(extract, inbox, clerk, tmp_path):
     extract(inbox, "-o", "out.jsonl")
     other = extract(inbox, "-o", "out.jsonl", "--instructions", "In euros.")

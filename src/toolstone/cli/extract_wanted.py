@@ -142,15 +142,14 @@ class Wanted:
         """
         if self.price is None:
             return None
-        number = r"(\d+(?:\.\d+)?|\.\d+)"
-        found = re.fullmatch(rf"{number},{number}(?:,{number})?", self.price.replace(" ", ""))
-        if found is None:
+        numbers = self.price.replace(" ", "").split(",")
+        known = all(re.fullmatch(r"\d*\.?\d+", number) for number in numbers)
+        if not known or len(numbers) not in {2, 3}:
             raise InputError(
                 f"--price {self.price!r}: two or three numbers, dollars for a million tokens: "
                 "IN,OUT or IN,OUT,CACHED, such as 0.15,0.60"
             )
-        fresh, said, cached = found.groups()
-        return Price(float(fresh), float(said), None if cached is None else float(cached))
+        return Price(*map(float, numbers))
 
     def allowed(self, documents: int) -> int:
         """How many of so many documents may be without a value.

@@ -144,7 +144,9 @@ def _pdf_reader() -> Callable[[bytes], Any]:
         from pypdf import PdfReader  # noqa: PLC0415  an extra
     except ModuleNotFoundError as error:
         raise missing_extra(error, "PDF", "documents") from error
-    logging.getLogger("pypdf").setLevel(logging.ERROR)  # it tells of every oddity it gets over
+    log = logging.getLogger("pypdf")
+    if log.level == logging.NOTSET:
+        log.setLevel(logging.ERROR)  # it tells of every oddity it gets over
     return lambda raw: PdfReader(io.BytesIO(raw))
 
 
