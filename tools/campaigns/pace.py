@@ -64,9 +64,10 @@ def run(given: argparse.Namespace) -> int:
     )
     warm = [at for at in let if at >= _WARM]
     late = [at for at in refused if at >= _WARM]
-    near = len(warm) / (given.seconds - _WARM) / given.limit
+    lasted = max(let)
+    near = len(warm) / (lasted - _WARM) / given.limit
     print(
-        f"{len(let):,} let through in {given.seconds:g} s, {len(refused):,} refused, "
+        f"{len(let):,} let through in {lasted:.1f} s, {len(refused):,} refused, "
         f"{_worst(refused)} of them in the worst second"
     )
     print(

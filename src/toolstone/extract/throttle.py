@@ -33,6 +33,7 @@ _FORGET: Final = 1.05  # the quickest round counts for less with each one
 _EVIDENCE: Final = 10  # requests let through that make a measured rate
 _SECOND: Final = 1.0
 _BELOW: Final = 0.98  # of the measured rate
+_LEAST: Final = 0.8  # of the last rate: what was saved up and lost is not measured
 _CREEP: Final = 0.01  # a second, and faster the longer nothing was refused
 _CLIMB: Final = 0.25  # a second, while far below what was measured or nothing was
 _MINUTE: Final = 60.0
@@ -186,6 +187,7 @@ class Throttle:
         else:  # nothing is let through: slower is no help, only later is
             self._closed = max(self._closed, now + max(wait or 0.0, self._backoff))
             self._backoff = min(2 * self._backoff, limits.RETRY_WAIT_MAX)
+            self._since, self._passed = self._closed, 0
         self._cut, self._answers, self._round = now, 0, []
 
     def leave(self, turn: Turn, *, answered: bool, used: int | None = None) -> None:
@@ -286,7 +288,7 @@ class Throttle:
             return
         else:
             rate, self._measured = self._learnt.rate, measured
-            self._learnt.rate = _BELOW * min(measured, rate)
+            self._learnt.rate = max(_BELOW * min(measured, rate), _LEAST * rate)
         self._since, self._passed, self._grown = now, 0, now
 
     def _creep(self, now: float) -> None:
