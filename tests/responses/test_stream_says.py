@@ -131,6 +131,15 @@ def test_every_event_that_means_something_is_heard():
     assert feed([*pings, *events[:-1], *pings])[0].heard == len(events) - 1
 
 
+def test_a_word_that_all_is_done_ends_nothing():
+    done = (b"", b"[DONE]", b"")
+    told = SseDecoder().feed(wire.encode(wire.narrate(wire.RESPONSES["text"])))
+    assembler = Assembler()
+    assembler.feed([done, *told[:4], done, *told[4:], done])
+
+    assert assembler.end().notes == ()
+
+
 def test_null_is_no_item_of_the_end():
     events = wire.narrate(wire.RESPONSES["text"])
     events[-1]["response"] = {**events[-1]["response"], "output": [None, wire.MESSAGE]}
@@ -217,9 +226,9 @@ def test_an_event_is_of_the_item_that_its_index_or_id_names(where):
 
 def test_text_is_told_apart_from_a_refusal_at_its_own_place():
     refusal = {"type": "response.refusal.delta", "output_index": 0, "delta": "no"}
-    assembler, deltas = feed([begun(), refusal, text("yes", output_index=0)])
+    assembler, deltas = feed([begun(), refusal, text("yes", output_index=0), refusal])
 
-    assert deltas == [RefusalDelta("no", 0), TextDelta("yes", 0)]
+    assert deltas == [RefusalDelta("no", 0), TextDelta("yes", 0), RefusalDelta("no", 0)]
     assert assembler.partial().text == "yes"
 
 
@@ -378,6 +387,7 @@ def test_a_gap_is_refused_where_the_end_cannot_vouch_for_the_rest(output):
     ("event", "told"),
     [
         (text(None), "response.output_text.delta: delta is a NoneType; it must be text"),
+        (text(7, output_index=0), "response.output_text.delta: delta is a int; it must be text"),
         (
             {"type": "response.refusal.delta", "delta": 7},
             "response.refusal.delta: delta is a int; it must be text",
@@ -389,9 +399,9 @@ def test_a_gap_is_refused_where_the_end_cannot_vouch_for_the_rest(output):
     ],
 )
 def test_an_event_that_cannot_be_is_refused(event, told):
-    error = refused([begun(), event])
-
-    assert (str(error), error.phase) == (told, "stream")
+    for before in ([begun()], [begun(), text("a", output_index=0)]):
+        error = refused([*before, event])
+        assert (str(error), error.phase) == (told, "stream")
 
 
 def test_an_event_that_is_no_object_is_told_with_its_kind_and_its_beginning():
@@ -403,9 +413,10 @@ def test_an_event_that_is_no_object_is_told_with_its_kind_and_its_beginning():
     assert (caught.value.phase, caught.value.body) == ("stream", data[:1024])
 
 
-def test_an_event_that_is_no_json_is_told_as_part_of_the_stream():
-    with pytest.raises(ProtocolError) as caught:
-        Assembler().feed([(b"", b"{", b"")])
+@pytest.mark.parametrize("data", [b"{", b'{"x": NaN}', b'{"x": -Infinity}'])
+def test_an_event_that_is_no_json_is_told_as_part_of_the_stream(data):
+    with pytest.raises(ProtocolError, match="is not JSON") as caught:
+        Assembler().feed([(b"", data, b"")])
 
     assert caught.value.phase == "stream"
 
