@@ -6,6 +6,7 @@ import pytest
 
 from toolstone.errors import StorageError
 from toolstone.events import decode_record
+from toolstone.items import CallKey
 from toolstone.runs.soundness import fold_stored
 from toolstone.runs.state import fold
 
@@ -74,6 +75,20 @@ SOUND = {
         {"type": "began", "input": [HI, output("c")]},
         compacted(1, 1, [call("c")]),
     ],
+    "facts of calls that nobody made": [
+        BEGAN,
+        {"type": "started", "calls": [[0, 0]]},
+        {"type": "ruled", "call": [0, 1], "ruling": "approve"},
+        returned(2),
+    ],
+    "facts of calls of an earlier response": [
+        BEGAN,
+        answered(call("c")),
+        returned(0),
+        answered(call("c")),
+        {"type": "started", "calls": [[0, 0]]},
+        returned(0),
+    ],
     "a call without an id, which nothing can name": [
         {"type": "began", "input": [call(None, "computer_call"), HI]}
     ],
@@ -89,6 +104,15 @@ def test_what_the_toolkit_writes_is_the_run_it_was(facts):
     assert run.records == alike.records
     assert run.history == alike.history
     assert [one.key for one in run.open] == [one.key for one in alike.open]
+
+
+def test_what_is_said_of_calls_that_are_not_open_changes_nothing():
+    run = fold_stored(records(SOUND["facts of calls of an earlier response"]), "s")
+
+    assert [(one.key, one.started, one.returned) for one in run.open] == [
+        (CallKey(1, 0), False, None)
+    ]
+    assert fold_stored(records(SOUND["facts of calls that nobody made"]), "s").calls == []
 
 
 MORE = "a compaction of more than there was"
