@@ -76,7 +76,8 @@ class Arguments:
         )
         if problems:
             raise ArgumentsProblem(_sentence(problems)) from None
-        return cast("dict[str, Any]", values)
+        found: dict[str, Any] = values
+        return found
 
 
 def _sentence(problems: Sequence[str]) -> str:
