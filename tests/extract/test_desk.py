@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from toolstone import AuthError, Budget, RateLimitError, StoppedError
+from toolstone import AuthError, Budget, ConfigError, RateLimitError, StoppedError
 from toolstone.extract import Document, Pace
 from toolstone.extract.desk import Desk
 from toolstone.extract.plan import Plan
@@ -215,6 +215,16 @@ async def test_what_ends_the_job_is_the_answer_to_the_document_it_befell():
 
     assert type(answers[0]) is AuthError
     assert answers[1]["value"] == {"number": 1}
+
+
+async def test_a_worker_that_cannot_work_says_so_for_all(monkeypatch):
+    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
+    desk = Desk(Pace(), most=1, shifts=1)
+    async with working(desk, worker(Handle(desk), "openai/gpt-5")):
+        ((number, error), *_) = await desk.take()
+
+    assert number is None
+    assert type(error) is ConfigError
 
 
 async def test_no_request_is_sent_that_the_jobs_budget_does_not_cover():

@@ -163,10 +163,18 @@ def test_the_budget_of_the_job_is_that_of_all_workers_together(cluster):
 
 def test_a_service_that_does_not_know_us_ends_the_job(cluster):
     with served() as (reader, model):
-        reader.refusing = RefusalError("no such key", status=401)
+        reader.refusing = RefusalError(401, None, "no such key")
         records, error = extracted(texts(5), model)
 
     assert isinstance(error, AuthError)
+    assert records == []
+
+
+def test_a_key_that_the_workers_do_not_have_ends_the_job(cluster):
+    records, error = extracted(texts(5), "openai/gpt-5")
+
+    assert isinstance(error, ConfigError)
+    assert "OPENAI_API_KEY" in str(error)
     assert records == []
 
 
@@ -195,6 +203,7 @@ def test_an_imported_ray_without_a_cluster_is_asked_to_join_one(monkeypatch):
 
     monkeypatch.setattr(ray, "is_initialized", lambda: False)
     monkeypatch.delenv("RAY_ADDRESS", raising=False)
+    monkeypatch.delenv("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER")
     _, error = extracted(texts(1), "responses+http://127.0.0.1:9/v1#m")
 
     assert isinstance(error, ConfigError)

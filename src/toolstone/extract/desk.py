@@ -51,7 +51,7 @@ class Desk:
         self._drawn: dict[int, set[int]] = {}
         self._open: dict[int, Document] = {}
         self._waiting: deque[int] = deque()
-        self._answers: list[tuple[int, Any]] = []
+        self._answers: list[tuple[int | None, Any]] = []
         self._changed = asyncio.Condition()
 
     # ------------------------------------------------------------------- for whoever wants answers
@@ -72,8 +72,11 @@ class Desk:
             self._waiting.append(number)
         await self._tell_all()
 
-    async def take(self) -> list[tuple[int, Any]]:
-        """What has been answered, as soon as there is something: rows and errors by number."""
+    async def take(self) -> list[tuple[int | None, Any]]:
+        """What has been answered, as soon as there is something: rows and errors by number.
+
+        What befell a worker rather than a document has none.
+        """
         async with self._changed:
             await self._changed.wait_for(lambda: self._answers)
             taken, self._answers = self._answers, []
@@ -146,6 +149,11 @@ class Desk:
             self._answers.append((number, answer))
             await self._tell_all()
 
+    async def give_up(self, error: Exception) -> None:
+        """A worker cannot work, and no other could."""
+        self._answers.append((None, error))
+        await self._tell_all()
+
     async def over(self, shift: int) -> None:
         """A shift is done."""
         self._over.add(shift)
@@ -211,6 +219,10 @@ class _Seat:
     async def answer(self, number: int, answer: Any) -> None:
         """This came of a document."""
         await self._desk.answer(number, answer)
+
+    async def give_up(self, error: Exception) -> None:
+        """It cannot work."""
+        await self._desk.give_up(error)
 
     async def over(self, shift: int) -> None:
         """Its shift is over."""

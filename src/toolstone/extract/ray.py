@@ -38,9 +38,10 @@ if TYPE_CHECKING:
 
 __all__ = ["run_ray"]
 
-_LOOPBACK: Final = {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0", "RAY_USAGE_STATS_ENABLED": "0"}
-"""Ray reads these when it is imported. The first has a Ray of one machine listen on 127.0.0.1; no
+_LOOPBACK: Final = "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"
+"""If it is 0 when Ray is imported, a Ray that is started here listens on 127.0.0.1 alone. No
 argument of `ray.init` does that (2.60: with `_node_ip_address` it still listens everywhere)."""
+_STATISTICS: Final = "RAY_USAGE_STATS_ENABLED"
 _LEAVING: Final = 30.0  # seconds for the actors to go
 
 
@@ -56,8 +57,10 @@ async def run_ray(
     """`run_local`, asking through a Ray cluster; see there.
 
     The cluster is the one this process has joined with `ray.init`, else the one that `RAY_ADDRESS`
-    names, else one on this machine, for this job. It needs toolstone and what the model string
-    needs; keys are looked for where the actors are, and never sent. Each core has an actor.
+    names, else one on this machine, for this job alone: for two at once, join one yourself. Each of
+    its cores has an actor. It needs toolstone, the type's module, and what the model string needs:
+    keys are looked for where the actors are, and never sent. A budget of seconds lets what is being
+    asked come to its end.
 
     Raises:
         ConfigError: The extra is not installed.
@@ -94,13 +97,15 @@ class _Cluster:
         self._error: Exception | None = None
         self._ray: Any = None
         self._desk: Any = None
+        self._joining: asyncio.Task[None] | None = None
         self._joined = False
         self._charged = False
 
     async def open(self) -> None:
         """Join or start the cluster, and have the actors begin."""
         loop = asyncio.get_running_loop()
-        await asyncio.to_thread(self._join)
+        self._joining = asyncio.create_task(asyncio.to_thread(self._join))
+        await asyncio.shield(self._joining)  # half a cluster could not be left
         self._taking = asyncio.create_task(self._take())
         self._working = threading.Thread(
             target=self._work, args=(loop,), name="toolstone-ray", daemon=True
@@ -126,6 +131,8 @@ class _Cluster:
         for task in (self._sending, self._taking):
             if task is not None:
                 task.cancel()
+        if self._joining is not None:
+            await asyncio.wait({self._joining})
         if self._ray is not None:
             await asyncio.to_thread(self._leave)
 
@@ -153,7 +160,11 @@ class _Cluster:
         except Exception as error:  # noqa: BLE001  told to whoever waits
             self._fail(error)
 
-    def _answer(self, number: int, answer: Any) -> None:
+    def _answer(self, number: int | None, answer: Any) -> None:
+        if number is None:  # of no document, but of all
+            self._error = self._error or answer
+            self._fail(answer)
+            return
         waiting = self._waiting.get(number)
         if waiting is None or waiting.done():
             return
@@ -248,19 +259,20 @@ def _joined() -> tuple[Any, bool]:
     Raises:
         ConfigError: It is not installed; or was imported, so that it would not stay on loopback.
     """
+    elsewhere = bool(os.environ.get("RAY_ADDRESS"))
     before = "ray" in sys.modules
-    if not before and not os.environ.get("RAY_ADDRESS"):
-        for name, value in _LOOPBACK.items():
-            os.environ.setdefault(name, value)
+    if not before and not elsewhere:
+        os.environ.setdefault(_LOOPBACK, "0")
+        os.environ.setdefault(_STATISTICS, "0")
     try:
-        import ray  # noqa: PLC0415  an extra, and a second to import
+        import ray  # noqa: PLC0415  an extra, and seconds to import
         import ray.data  # noqa: PLC0415
         import ray.util.scheduling_strategies  # noqa: PLC0415
     except ImportError as error:
         raise ConfigError("engine='ray' needs Ray Data: pip install 'toolstone[ray]'") from error
     if ray.is_initialized():
         return ray, False
-    if before and not os.environ.get("RAY_ADDRESS"):
+    if before and not elsewhere and os.environ.get(_LOOPBACK) != "0":
         raise ConfigError(
             "Ray was imported, and this process has joined no cluster: call ray.init() as you want "
             "it, or set RAY_ADDRESS, or leave the import to engine='ray'"

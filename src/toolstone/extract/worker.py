@@ -54,17 +54,18 @@ class Worker:
         self._opening = asyncio.Lock()
 
     async def __call__(self, batch: Mapping[str, Any]) -> AsyncIterator[Mapping[str, Any]]:
-        """Work a shift."""
+        """Work a shift, or as much of it as the desk lets be done."""
         line = await self._open()
         work = asyncio.create_task(self._work(int(batch["shift"][0]), line))
         closed = asyncio.create_task(line.closed.wait())
         await asyncio.wait({work, closed}, return_when=asyncio.FIRST_COMPLETED)
         closed.cancel()
-        work.cancel()
-        try:
-            await work
-        except asyncio.CancelledError:
+        if line.closed.is_set():
+            work.cancel()
+            await asyncio.wait({work})
             line.check()
+        else:
+            await work
         yield batch
 
     async def _open(self) -> Line:
@@ -74,7 +75,10 @@ class Worker:
                 self._line = Line(
                     lambda calls: desk.tell.remote(name, calls), lambda: desk.hear.remote(name)
                 )
-                await self._plan.open(self._around)
+                try:
+                    await self._plan.open(self._around)
+                except ToolstoneError as error:
+                    await self._line.call("give_up", error)
             return self._line
 
     def _around(self, model: Model) -> Model:
