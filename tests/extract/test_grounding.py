@@ -1,12 +1,15 @@
 """Where values stand in a text."""
 
+import json
 import unicodedata
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from toolstone.extract.grounding import Source
+from toolstone.extract.paths import Field, leaves
 
 
 def quote(text, value):
@@ -67,8 +70,17 @@ FOUND = [
     ("am 31.12.2026", "2026-12-31", "31.12.2026"),
     ("2026/12/31", "2026-12-31", "2026/12/31"),
     ("20261231-report", "2026-12-31", "20261231"),
-    ("2026-12-31T10:00:00Z", "2026-12-31T10:00:00", "2026-12-31"),
-    ("at 2026-12-31 10:00", "2026-12-31T10:00:00Z", "2026-12-31"),
+    ("2026-12-31T10:00:00Z", "2026-12-31T10:00:00", "2026-12-31T10:00:00"),
+    ("at 2026-12-31 10:00", "2026-12-31T10:00:00Z", "2026-12-31 10:00"),
+    ("on 31 December 2026 at 3 pm.", "2026-12-31T15:00:00", "31 December 2026 at 3 pm"),
+    ("10:05 h, 31/12/2026", "2026-12-31T10:05:00", "10:05 h, 31/12/2026"),
+    ("the 31/12/2026, doors open, as ever, at 10:05", "2026-12-31T10:05:00", "31/12/2026"),
+    ("sometime on 31/12/2026", "2026-12-31T00:00:00", "31/12/2026"),
+    ("from 10:30 on", "10:30:00", "10:30"),
+    ("at 12:15 am", "00:15", "12:15 am"),
+    ("14h05", "14:05", "14h05"),
+    ("in 2026-05-08 of 5", 5, "5"),
+    ("on 2026-05-08", 2026, "2026"),
     ("2026\u5e7412\u670831\u65e5", "2026-12-31", "2026\u5e7412\u670831\u65e5"),
     ("by Christmas, 24 December", "2026-12-24", "24 December"),
     ("since December 2026", "2026-12-01", "December 2026"),
@@ -93,6 +105,11 @@ ABSENT = [
     ("31/13/2026", "2026-13-31x"),
     ("refund of 5", -5),
     ("a category", "cat"),
+    ("on 2026-12-31 at 10:06", "2026-12-31T10:05:00"),
+    ("on 2026-12-31", "2026-12-31T10:05:00"),
+    ("from 10:30 on", "10:31"),
+    ("on 2026-05-08", 5),
+    ("on 10/15/26", 15),
     ("yes", True),
     ("", "a"),
     ("a", ""),
@@ -162,3 +179,34 @@ def test_the_same_words_in_other_case_and_form_are_found(text):
 @given(st.decimals(min_value=-(10**9), max_value=10**9, places=2))
 def test_a_grouped_number_is_found(number):
     assert Source(f"sum {number:,.2f} EUR").places(float(number))
+
+
+TUNING = [
+    json.loads(line)
+    for line in (Path(__file__).parents[1] / "data/extract/tuning.jsonl").read_text().splitlines()
+]
+CHOSEN = ("mood", "level", "currency")  # of a few words: such a value need not stand there
+
+
+def values(row):
+    found = leaves(row["gold"], Field([{}], {}))
+    return {leaf.value for leaf in found if not leaf.closed and leaf.steps[0] not in CHOSEN}
+
+
+def test_what_people_read_out_of_texts_is_found_in_them():
+    missing = [
+        (row["id"], v) for row in TUNING for v in values(row) if not Source(row["text"]).places(v)
+    ]
+    assert missing == []
+
+
+def test_what_others_read_out_of_other_texts_is_hardly_ever_found():
+    foreign = found = 0
+    for row in TUNING:
+        source = Source(row["text"])
+        for other in TUNING:
+            if other["schema"] == row["schema"]:
+                wrong = values(other) - values(row)
+                foreign += len(wrong)
+                found += sum(bool(source.places(value)) for value in wrong)
+    assert found / foreign < 0.01

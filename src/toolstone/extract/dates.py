@@ -1,4 +1,4 @@
-"""Dates as people write them: with names of months, in any order, without the year. Pure."""
+"""Dates and times as people write them: months by name, in any order, without the year. Pure."""
 
 from __future__ import annotations
 
@@ -10,7 +10,11 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["Date", "date_of", "dates_in"]
+__all__ = ["Date", "date_of", "dates_in", "numerals_in", "time_of", "times_in"]
+
+Span = tuple[int, int]
+Time = tuple[int, int, int]
+"""Hour, minute and second."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +44,12 @@ class Date:
 
 
 _ISO: Final = re.compile(r"(\d{4})-(\d{2})-(\d{2})(?:[T ].*)?")
+_ISO_TIME: Final = re.compile(
+    r"(?:.*[T ])?(\d{2}):(\d{2})(?::(\d{2})(?:\.\d+)?)?(?:Z|[+-][\d:]{4,6})?"
+)
+_CLOCK: Final = re.compile(
+    r"(?<![\d:.])(\d{1,2})(?:[:.h](\d{2})(?::(\d{2}))?)?(?:\s?([AaPp])\.?[Mm]\b|(?![\d:]))"
+)
 _YEAR_FIRST: Final = re.compile(r"(?<!\d)(\d{4})([-/.]?)(\d{1,2})\2(\d{1,2})(?!\d)")
 _EAST: Final = re.compile(r"(\d{4})\u5e74\s?(\d{1,2})\u6708\s?(\d{1,2})\u65e5")
 _YEAR_LAST: Final = re.compile(r"(?<!\d)(\d{1,2})([-/.])\s?(\d{1,2})(?:\2\s?(\d{4}|\d{2}))?(?!\d)")
@@ -86,7 +96,31 @@ def date_of(said: str) -> tuple[int, int, int] | None:
     return None if found is None else (int(found[1]), int(found[2]), int(found[3]))
 
 
-def dates_in(text: str) -> Iterator[tuple[tuple[int, int], Date]]:
+def time_of(said: str) -> Time | None:
+    """The hour, minute and second of a time as JSON has it, or of a date with its time."""
+    found = _ISO_TIME.fullmatch(said)
+    return None if found is None else (int(found[1]), int(found[2]), int(found[3] or 0))
+
+
+def times_in(text: str) -> Iterator[tuple[Span, Time]]:
+    """Every time of day in a text, and its place; seconds that are not said are none."""
+    for found in _CLOCK.finditer(text):
+        if found[2] or found[4]:
+            half = (found[4] or "").lower()
+            hour = int(found[1]) % 12 + 12 * (half == "p") if half else int(found[1])
+            yield found.span(), (hour, int(found[2] or 0), int(found[3] or 0))
+
+
+def numerals_in(text: str) -> Iterator[Span]:
+    """Every day and month in figures, which are no numbers for themselves; a year may be one."""
+    for found in _YEAR_FIRST.finditer(text):
+        yield from (found.span(3), found.span(4))
+    for found in _YEAR_LAST.finditer(text):
+        if found[4] is not None:  # else it may be a range, or a fraction
+            yield from (found.span(1), found.span(3))
+
+
+def dates_in(text: str) -> Iterator[tuple[Span, Date]]:
     """Every date in a text, and its place."""
     for found in (*_YEAR_FIRST.finditer(text), *_EAST.finditer(text)):
         year, *rest = (int(one) for one in found.groups() if one and one.isdecimal())
@@ -104,7 +138,7 @@ def dates_in(text: str) -> Iterator[tuple[tuple[int, int], Date]]:
 
 def _if_any(
     found: re.Match[str], months: list[tuple[int, int]], year: int | None
-) -> Iterator[tuple[tuple[int, int], Date]]:
+) -> Iterator[tuple[Span, Date]]:
     possible = frozenset((m, d) for m, d in months if 1 <= m <= _LAST_MONTH and d <= _LAST_DAY)
     if possible:
         yield found.span(), Date(possible, year)

@@ -15,17 +15,21 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 
 from toolstone import limits
-from toolstone.extract.dates import date_of, dates_in
+from toolstone.extract.dates import date_of, dates_in, numerals_in, time_of, times_in
 from toolstone.extract.numbers import number_of, numbers_in
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from toolstone.extract.dates import Time
 
 __all__ = ["Source", "Span"]
 
 Span = tuple[int, int]
 """The first character, and the first one after."""
 
+_BESIDE: Final = range(6)
+"""Characters between a date and its time: `T`, a space, ` at `."""
 _LONG_NUMBER: Final = 7
 """Digits: a number of so many is the same however it is grouped (telephone, IBAN)."""
 _LONG_WORD: Final = 5
@@ -59,11 +63,14 @@ class Source:
         if isinstance(value, str) and (found := self._exact(said)):
             return found
         if (date := date_of(said)) is not None:
-            return [span for span, read in self._dates if read.is_of(date)]
+            return self._moments(date, time_of(said))
+        if (time := time_of(said)) is not None:
+            return [span for span, read in times_in(self.text) if read == time]
         if isinstance(value, str) and (found := self._loose(said)):
             return found
         if (number := number_of(said)) is not None:
             found = [span for span, readings in self._numbers if number in readings]
+            found = [span for span in found if span not in self._numerals]
             alone = [span for span in found if not self._continues(span)]
             return alone or (found if said is not value else [])
         return self._inside(said) if isinstance(value, str) else []
@@ -120,6 +127,24 @@ class Source:
     @cached_property
     def _numbers(self) -> list[tuple[Span, frozenset[Any]]]:
         return list(numbers_in(self.text))
+
+    @cached_property
+    def _numerals(self) -> frozenset[Span]:
+        return frozenset(numerals_in(self.text))
+
+    def _moments(self, date: tuple[int, int, int], time: Time | None) -> list[Span]:
+        """Where a date stands, with its time if it stands beside; a time must stand somewhere."""
+        days = [span for span, read in self._dates if read.is_of(date)]
+        if time is None or not any(time):
+            return days
+        hours = [span for span, read in times_in(self.text) if read == time]
+        both = [
+            (min(day[0], hour[0]), max(day[1], hour[1]))
+            for day in days
+            for hour in hours
+            if hour[0] - day[1] in _BESIDE or day[0] - hour[1] in _BESIDE
+        ]
+        return both or (days if hours else [])
 
     @cached_property
     def _dates(self) -> list[tuple[Span, Any]]:
