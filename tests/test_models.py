@@ -68,3 +68,38 @@ def test_what_has_none_of_the_forms_is_refused_with_them(name):
 def test_a_url_that_sends_prompts_for_all_to_read_is_refused():
     with pytest.raises(ConfigError, match="http://"):
         resolve_model("litellm+http://example.com/v1#m")
+
+
+@pytest.mark.parametrize("url", ["https://user:pw@host/v1", "https://host/v1?key=pw"])
+def test_a_key_in_a_url_is_refused_and_not_repeated(url):
+    name = f"responses+{url}#m"
+    with pytest.raises(ConfigError) as caught:
+        check_model_string(name)
+
+    assert str(caught.value) == (
+        f"model string of {len(name)} characters: its URL has a user, a password or a query; "
+        "a key is given as api_key= to Responses(base_url=..., model=...)"
+    )
+
+
+@pytest.mark.parametrize("name", ["https://user:pw@host/v1", "gpt-5@pw", "gpt-5?pw"])
+def test_what_may_hold_a_key_is_told_by_its_length(name):
+    with pytest.raises(DefinitionError, match=f"^model string of {len(name)} characters is not"):
+        check_model_string(name)
+
+
+def test_a_model_of_bedrock_is_checked_by_name_and_made_without_a_request():
+    name = "bedrock/openai.gpt-oss-120b@us-east-1"
+
+    check_model_string(name)
+    assert resolve_model(name).name == name
+    with pytest.raises(ConfigError):
+        check_model_string("bedrock/openai.gpt-oss-120b@nowhere at all")
+
+
+def test_a_local_model_is_met_where_its_process_listens(monkeypatch):
+    monkeypatch.setattr("toolstone.local.spawn.endpoint", lambda model: f"{URL}/{model}")
+    found = resolve_model("local/smollm2")
+
+    assert (found.base_url, found.model) == (f"{URL}/smollm2", "smollm2")
+    assert found.profile == Dialect.load().profile("local")
