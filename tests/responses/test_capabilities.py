@@ -64,6 +64,19 @@ def test_text_and_functions_need_nothing():
     assert not list(needed(Request((user("hi"),), tools=(spec,), settings=settings)))
 
 
+def test_what_nobody_has_a_word_for_needs_nothing():
+    parts = [{"type": "input_text", "text": "x"}, {"type": "input_smell"}, {"type": 7}]
+    settings = Settings(extra={"tools": "none", "modalities": None, "future": True})
+
+    assert not list(needed(Request((user(parts),), settings=settings)))
+
+
+def test_messages_are_looked_into_only_where_that_is_asked_for():
+    request = Request((user([{"type": "input_file", "file_id": "f"}]),))
+
+    assert not list(needed(request, parts=False))
+
+
 @pytest.mark.parametrize("place", PLACES)
 @pytest.mark.parametrize(("name", "request_"), ASKING, ids=[name for name, _ in ASKING])
 def test_each_endpoint_refuses_exactly_what_its_table_says_it_has_not(place, name, request_):
