@@ -235,23 +235,16 @@ def test_a_file_of_somebody_else_is_not_written_over(extract, inbox, clerk, tmp_
 def test_a_spent_budget_keeps_what_is_done_and_a_larger_one_goes_on(
     extract, inbox, clerk, tmp_path
 ):
-    small = (
-        "--price",
-        "100,100",
-        "--budget",
-        "0.1",
-        "--max-output-tokens",
-        "100",
-        "--concurrency",
-        "1",
-    )
-    done = extract(inbox, "-o", "out.jsonl", *small)
+    one = json.loads(extract(inbox, "-o", "one.jsonl", "--limit", 1, "--json").stdout)
+    clerk.asked.clear()
+    rates = ("--price", "0,1000000", "--max-output-tokens", "100", "--concurrency", "1")  # $1 each
+    small = 2 * one["output_tokens"] + 100  # after two, a third can still be reserved
+    done = extract(inbox, "-o", "out.jsonl", *rates, "--budget", small)
     assert done.exit_code == 1
     assert "StoppedError" in done.stderr
-    assert "documents are done; the same command goes on" in done.stderr
-    paid = len(rows(tmp_path / "out.jsonl"))
-    assert 0 < paid == len(clerk.asked) < 5
-    assert extract(inbox, "-o", "out.jsonl", *small[:3], "9", *small[4:]).exit_code == 0
+    assert "3 documents are done; the same command goes on" in done.stderr
+    assert len(rows(tmp_path / "out.jsonl")) == len(clerk.asked) == 3
+    assert extract(inbox, "-o", "out.jsonl", *rates, "--budget", 1000).exit_code == 0
     assert sorted(clerk.asked) == [1, 2, 3, 4, 5]
 
 
