@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import re
-from itertools import accumulate
 from json.scanner import make_scanner
 from typing import TYPE_CHECKING, Any, Final, NoReturn, cast
 
@@ -44,11 +43,6 @@ _scan: Final[Callable[[str, int], tuple[Any, int]]] = make_scanner(
     cast("Any", json.JSONDecoder(object_pairs_hook=_no_duplicates, parse_constant=_no_constant))
 )
 _search_big: Final = re.compile(r"\d{300}|[eE][+-]?\d\d\d").search
-_search_digits: Final = re.compile("[0-9]{3}").search  # quick, for texts that have no such thing
-
-
-def _nothing(_text: str) -> None:
-    pass
 
 
 def check_object(text: str, most: int | None = None) -> bytes:
@@ -63,27 +57,53 @@ def check_object(text: str, most: int | None = None) -> bytes:
     try:
         raw = text.encode()
         short = not text[limits.JSON_DEPTH :]  # too short to be too long or too deep
-        if short or (len(raw) <= most and _deepest(text) <= limits.JSON_DEPTH):
+        if short or len(raw) <= most:
             found, end = _scan(text, 0)
-            search = _search_big if short or _search_digits(text) else _nothing
-            if type(found) is dict and not text[end:] and search(text) is None:
+            bounded = _search_big(text) is None if short else _is_bounded(raw)
+            if bounded and type(found) is dict and not text[end:]:
                 return raw
     except (_Odd, StopIteration, ValueError, RecursionError):
         pass
     return _look_closely(text, most)
 
 
-_without_strings: Final = re.compile(r'"(?:[^"\\]|\\.)*(?:"|\Z)', re.DOTALL).sub
-_NO_BRACKETS: Final = bytes(set(range(256)) - set(b"[]{}"))
-_STEPS: Final = {ord("["): 1, ord("{"): 1, ord("]"): -1, ord("}"): -1}
+_AS_ZERO: Final = bytes.maketrans(b"123456789E", b"000000000e")
+_BIG: Final = (b"0" * 300, b"e000", b"e+000", b"e-000")
+_NO_MARKS: Final = bytes(set(range(256)) - set(b'[]{}"'))
+_AS_ARRAYS: Final = bytes.maketrans(b"{}", b"[]")
 
 
-def _deepest(text: str) -> int:
-    """How deep a text nests, if it is JSON; nought if it cannot be too deep."""
-    if text.count("[") + text.count("{") <= limits.JSON_DEPTH:
-        return 0
-    brackets = _without_strings("", text).encode().translate(None, _NO_BRACKETS)
-    return max(accumulate(map(_STEPS.__getitem__, brackets)), default=0)
+def _is_bounded(raw: bytes) -> bool:
+    """Whether a JSON text nests no deeper than the limit and has no number that may be too big.
+
+    By searches of the bytes alone: a long answer is read as fast as it can be copied.
+    """
+    return _is_shallow(raw) and not (_has_big(raw) and _has_big(_without_strings(raw)))
+
+
+def _has_big(raw: bytes) -> bool:
+    zeros = raw.translate(_AS_ZERO)
+    return any(big in zeros for big in _BIG)
+
+
+def _is_shallow(raw: bytes) -> bool:
+    if raw.count(b"[") + raw.count(b"{") <= limits.JSON_DEPTH:
+        return True
+    brackets = _without_strings(_without_escapes(raw).translate(_AS_ARRAYS, _NO_MARKS))
+    for _ in range(limits.JSON_DEPTH):
+        if not brackets:
+            break
+        brackets = brackets.replace(b"[]", b"")  # the innermost level
+    return not brackets
+
+
+def _without_escapes(raw: bytes) -> bytes:
+    return raw.replace(b"\\\\", b"").replace(b'\\"', b"") if b"\\" in raw else raw
+
+
+def _without_strings(raw: bytes) -> bytes:
+    """What stands outside of the strings."""
+    return b"".join(_without_escapes(raw).replace(b'""', b"").split(b'"')[::2])
 
 
 def _is_plain(text: str) -> bool:
@@ -92,8 +112,8 @@ def _is_plain(text: str) -> bool:
         _, end = _scan(text, 0)
     except (_Odd, StopIteration, ValueError, RecursionError):
         return False
-    sound = not text[end:] and _search_big(text) is None and "\\u" not in text
-    return sound and text.isascii() and _deepest(text) <= limits.JSON_DEPTH
+    sound = not text[end:] and "\\u" not in text and text.isascii()
+    return sound and _is_bounded(text.encode())
 
 
 def _look_closely(text: str, most: int) -> bytes:
