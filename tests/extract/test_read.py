@@ -3,10 +3,11 @@
 import io
 import json
 import os
+import sys
 
 import pytest
 
-from toolstone.errors import InputError
+from toolstone.errors import ConfigError, InputError
 from toolstone.extract import Document, read_documents
 from toolstone.extract.read import Unread, row_document
 
@@ -214,6 +215,36 @@ def test_a_file_that_is_too_large_is_not_read(tmp_path, monkeypatch):
     monkeypatch.setattr("toolstone.limits.DOCUMENT_BYTES", 10)
     put(tmp_path / "a.txt", "x" * 11)
     with pytest.raises(InputError, match=r"has 11 bytes; at most 10 are read \(limits.DOCUMENT"):
+        read_all(tmp_path)
+
+
+def test_a_file_that_is_gone_when_its_turn_comes_says_so(tmp_path):
+    put(tmp_path / "a.txt", "a")
+    (found,) = read_documents(tmp_path)
+    (tmp_path / "a.txt").unlink()
+    with pytest.raises(InputError, match=r"'a.txt' cannot be read: No such file"):
+        found.read()
+
+
+def test_a_path_of_another_kind_is_refused_by_its_suffix(tmp_path):
+    with pytest.raises(
+        InputError, match=r"'a.docx': no document of a kind that is read; there are"
+    ):
+        Unread("a", put(tmp_path / "a.docx", "x")).read()
+
+
+@pytest.mark.parametrize(
+    ("name", "module", "told"),
+    [
+        ("a.html", "bs4", r"HTML needs 'bs4'; run: pip install 'toolstone\[documents\]'"),
+        ("a.pdf", "pypdf", r"PDF needs 'pypdf'; run: pip install 'toolstone\[documents\]'"),
+        ("a.parquet", "pyarrow.parquet", r"run: pip install 'toolstone\[tables\]'"),
+    ],
+)
+def test_an_extra_that_is_not_installed_is_named(tmp_path, monkeypatch, name, module, told):
+    monkeypatch.setitem(sys.modules, module, None)
+    put(tmp_path / name, "x")
+    with pytest.raises(ConfigError, match=told):
         read_all(tmp_path)
 
 

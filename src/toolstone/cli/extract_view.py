@@ -115,7 +115,8 @@ def put_summary(tally: Tally) -> str:
         first += f"; {tally.earlier:,} from an earlier run"
     lines = [first, _bill(tally)]
     if tally.ungrounded:
-        lines.append(f"{tally.ungrounded:,} values without evidence in their document")
+        ones = "value" if tally.ungrounded == 1 else "values"
+        lines.append(f"{tally.ungrounded:,} {ones} without evidence in their document")
     if tally.again:
         lines.append(f"{tally.again:,} of the failed have no row; the same command tries again:")
         lines += [f"  {one}" for one in tally.told]
