@@ -13,7 +13,10 @@ from toolstone import (
     Budget,
     DefinitionError,
     InputError,
+    Price,
+    Settings,
     StoppedError,
+    Usage,
     extract_many,
     extract_many_sync,
 )
@@ -153,6 +156,25 @@ async def test_a_budget_ends_the_job_after_what_is_finished(model):
             finished.append(record)  # noqa: PERF401  what came before the error
     assert len(finished) == 7
     assert all(record.ok for record in finished)
+
+
+async def test_a_budget_of_money_is_kept_to_and_used_though_many_are_asked_at_once(model):
+    price = Price(input=100, output=100)
+    budget = Budget(requests=None, dollars=1.0, prices={"": price})
+    settings = Settings(max_output_tokens=100)
+    finished = []
+    with pytest.raises(StoppedError, match="dollars"):
+        async for record in extract_many(
+            (f"{n} item{n}" for n in itertools.count(1)),
+            Order,
+            model=model,
+            budget=budget,
+            settings=settings,
+        ):
+            finished.append(record)  # noqa: PERF401  what came before the error
+    assert all(record.ok for record in finished)
+    worst = price.of(Usage(1_000, 100))  # of one more request, estimated
+    assert 1.0 - worst < sum(price.of(record.usage) for record in finished) <= 1.0
 
 
 async def test_a_job_file_remembers_what_was_answered(clerk, model, tmp_path):
