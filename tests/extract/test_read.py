@@ -196,7 +196,7 @@ def test_a_pdf_is_the_text_of_its_pages(tmp_path):
         ("a.txt", b" \n", r"\(2 bytes\) holds no text$"),
         ("a.txt", b"MZ\0\0", "holds a zero at character 2"),
         ("a.txt", "Größe".encode("latin-1"), "is no utf-8 text: byte 2 does not fit; convert it"),
-        ("a.html", b"<div>" * 50_000, "nested too deeply|holds no text|cannot be read as HTML"),
+        ("a.html", b"<div>" * 50_000, "its HTML is nested too deeply to be read"),
     ],
 )
 def test_a_file_that_cannot_be_read_says_why(tmp_path, name, content, why):

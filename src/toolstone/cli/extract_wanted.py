@@ -110,8 +110,10 @@ class Wanted:
             raise InputError("give --limit or --sample: the first ones, or some by lot")
         if self.report is not None and self.score is None:
             raise InputError("--report is the page of a score: add --score GOLD")
-        if self.out is not None and _is_same(self.out, self.source):
-            raise InputError("OUT is INPUT: it would be written over; name another file")
+        if self.report is not None and not self.report.parent.is_dir():
+            raise InputError(f"--report: the directory {str(self.report.parent)!r} is not there")
+        if self.out is not None:
+            self._check_files()
         self.allowed(1)
         return find_schema(self.schema)
 
@@ -165,6 +167,21 @@ class Wanted:
         number = float(f"{found[1]}{found[2] or ''}")
         return int(documents * number / 100) if found[3] else int(number)
 
+    def _check_files(self) -> None:
+        """No file has two parts to play: what is read would be written over."""
+        files = {
+            "INPUT": Path(self.source),
+            "GOLD": self.score,
+            "OUT": self.output,
+            "the report": self.report_file,
+            "the job": self.job_file,
+        }
+        parts: dict[Path, str] = {}
+        for part, path in files.items():
+            other = None if path is None else parts.setdefault(path.resolve(), part)
+            if other not in {None, part} and {part, other} != {"INPUT", "GOLD"}:
+                raise InputError(f"{part} is {other}: it would be written over; name another file")
+
     def _asked(self) -> dict[str, Any]:
         most = self.max_output_tokens
         asked = {
@@ -210,7 +227,3 @@ class Wanted:
         except (OSError, UnicodeDecodeError) as error:
             why = getattr(error, "strerror", None) or "no UTF-8 text"
             raise InputError(f"--instructions {told!r} cannot be read: {why}") from error
-
-
-def _is_same(out: Path, source: str) -> bool:
-    return Path(source).exists() and out.resolve() == Path(source).resolve()
