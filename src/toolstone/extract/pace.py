@@ -171,13 +171,9 @@ class _Watching:
     async def emit(self, events: Sequence[Delta | Accepted]) -> None:
         await self._emit(events)
         if events and type(events[0]) is Retrying:
-            if _is_refusal(events[0]):
+            if events[0].status == _REFUSED:
                 self._throttle.refuse(self._turn, events[0].wait)
             await self._throttle.again(self._turn)
-
-
-def _is_refusal(retrying: Retrying) -> bool:
-    return f"answered {_REFUSED}" in retrying.why
 
 
 def _counted(usage: Usage) -> int:

@@ -29,8 +29,9 @@ __all__ = ["Gate", "Throttle", "Turn"]
 _STATED: Final = 0.5  # seconds of a stated rate that may be caught up after a stall of this process
 _LEARNT: Final = 0.2  # ... of one that was found out
 _SLOWER: Final = 2.0  # times the quickest round: then the window stays
-_FORGET: Final = 1.05  # the quickest round counts for less with each one
+_FORGET: Final = 1.1  # the quickest round counts for less with each minute
 _EVIDENCE: Final = 10  # requests let through that make a measured rate
+_MOMENT: Final = 0.25  # seconds; in less nothing is measured
 _SECOND: Final = 1.0
 _BELOW: Final = 0.98  # of the measured rate
 _LEAST: Final = 0.8  # of the last rate: what was saved up and lost is not measured
@@ -151,6 +152,7 @@ class Throttle:
         self._round: list[float] = []
         self._peak = 0
         self._quickest = float("inf")
+        self._rounded = 0.0
 
     @property
     def rate(self) -> float | None:
@@ -265,7 +267,9 @@ class Throttle:
         if len(self._round) < self.window:
             return
         mean = sum(self._round) / len(self._round)
-        self._quickest = min(self._quickest * _FORGET, mean)
+        now, last = _now(), self._rounded
+        self._quickest = min(self._quickest * _FORGET ** ((now - last) / _MINUTE), mean)
+        self._rounded = now
         filled = self._peak >= int(self.window)
         self._round, self._peak = [], self.busy
         if mean > _SLOWER * self._quickest:
@@ -279,7 +283,7 @@ class Throttle:
     def _learn(self, now: float) -> None:
         """A refusal, the first of its round trip: what does the service let through?"""
         since = now if self._since is None else self._since
-        elapsed = max(now - since, 1e-3)
+        elapsed = max(now - since, _MOMENT)
         measured = max(self._passed, 1) / elapsed
         if self._learnt is None:  # it may have let us use what it had saved up
             self._learnt = _Bucket(measured / 2, _LEARNT, now)
