@@ -310,3 +310,15 @@ async def test_a_file_of_this_version_is_taken_as_it_is(ledger, path):
 
     with pytest.raises(StorageError, match="no such column: length"):
         await ledger.load("s")
+
+
+async def test_a_full_disk_ends_the_append_and_what_was_kept_stays(ledger, path):
+    await ledger.append("s", [record(0)])
+    (pages,) = ledger._connection.execute("PRAGMA page_count").fetchone()
+    ledger._connection.execute(f"PRAGMA max_page_count = {pages}")
+    said = f"ledger '{path}': OperationalError: database or disk is full{CHECK}"
+    with pytest.raises(StorageError, match=exactly(said)):
+        await ledger.append("s", [record(1, "x" * 50_000)])
+
+    assert await ledger.load("s") == [record(0)]
+    await ledger.append("s", [record(1)])
