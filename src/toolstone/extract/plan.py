@@ -68,6 +68,8 @@ class Plan(Generic[T]):
     passes: int = 1
     shape: Shape[T] = field(init=False)
     till: Till | None = field(init=False, default=None)
+    _given: Settings = field(init=False, repr=False)
+    """The settings before an answer was given a bound because tokens are paid for."""
     _whole: OutputType[Any] = field(init=False, repr=False)
     _model: Model | None = field(init=False, default=None, repr=False)
     _askers: dict[str, Asker] = field(init=False, default_factory=dict, repr=False)
@@ -91,11 +93,12 @@ class Plan(Generic[T]):
         check_values(self.settings, ())
         self.shape = Shape.of(self.type)
         self._whole = quoted(self.shape) if self.evidence == "quotes" else self.shape.output
+        self._given = self.settings
         if self.budget is not None:
-            if self._counts_tokens and self.settings.max_output_tokens is None:
+            self.till = Till(self.budget, self.model_name)
+            if self.till.purse.counts_tokens and self.settings.max_output_tokens is None:
                 most = limits.EXTRACT_OUTPUT_TOKENS
                 self.settings = replace(self.settings, max_output_tokens=most)
-            self.till = Till(self.budget, self.model_name)
 
     @property
     def model_name(self) -> str:
@@ -114,13 +117,14 @@ class Plan(Generic[T]):
 
     def fingerprint(self) -> dict[str, str]:
         """What an answer depends on, each by name with a digest of it: for a job to compare."""
-        settings = {f.name: getattr(self.settings, f.name) for f in fields(self.settings)}
+        settings = {f.name: getattr(self._given, f.name) for f in fields(self._given)}
+        said = {name: value for name, value in settings.items() if value not in (None, {})}
         split = None if self.split is None else (self.split.tokens, self.split.overlap)
         told = {
             "schema": self.shape.output.format and dict(self.shape.output.format.schema),
-            "model": self.model_name,
+            "model": [self.model_name, getattr(self.model, "model", None)],
             "instructions": self.instructions,
-            "settings": {name: value for name, value in settings.items() if value},
+            "settings": said,
             "evidence": [self.evidence, self.ungrounded],
             "split": split,
             "passes": self.passes,
@@ -167,7 +171,7 @@ class Plan(Generic[T]):
         found = self._askers.get(name)
         if found is None:
             told = rules(self) if name == "whole" else part_rules(self)
-            output = self._whole if name == "whole" else self._partial()
+            output = self._whole if name == "whole" else self._partial
             found = self._askers[name] = Asker(
                 self.model_name,
                 self._model,
@@ -178,7 +182,9 @@ class Plan(Generic[T]):
             )
         return found
 
+    @cached_property
     def _partial(self) -> OutputType[Any]:
+        """The shape with null allowed everywhere: a piece may say nothing of a field."""
         from toolstone.extract.merging import partial_schema  # noqa: PLC0415  for who splits
 
         form = self.shape.output.format
@@ -199,18 +205,13 @@ class Plan(Generic[T]):
         assert form is not None  # noqa: S101  only plain text has none
         return estimate_tokens(len(part_rules(self).encode()) + len(to_json(form.schema)))
 
-    @property
-    def _counts_tokens(self) -> bool:
-        budget = self.budget
-        return budget is not None and (budget.tokens is not None or budget.dollars is not None)
-
     def bodies(self, document: Document) -> list[Mapping[str, Any]]:
         """The requests that this document surely takes, in the words of the wire, for counting.
 
         Re-asks come on top; with `passes` a vote that is decided early takes fewer.
         """
         pieces = pieces_of(document.text, self.split)
-        output = self._whole if len(pieces) == 1 else self._partial()
+        output = self._whole if len(pieces) == 1 else self._partial
         told = rules(self) if len(pieces) == 1 else part_rules(self)
         form = output.format
         assert form is not None  # noqa: S101  only plain text has none
