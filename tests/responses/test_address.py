@@ -161,6 +161,11 @@ def test_an_id_is_one_step_of_a_path(given, name, step):
     assert path_segment(given, name=name) == step
 
 
+def test_what_may_be_a_models_name_may_not_be_an_id():
+    with pytest.raises(InputError, match="an id given"):
+        path_segment("org/model")
+
+
 @pytest.mark.parametrize(
     ("given", "name", "told"),
     [
