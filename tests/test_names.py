@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 import toolstone
+import toolstone.extract
 
 PUBLIC = [
     "Agent",
@@ -101,6 +102,31 @@ def test_the_typed_twin_names_the_same():
     assert typed == set(PUBLIC)
 
 
-def test_an_unknown_name_is_an_attribute_error():
+@pytest.mark.parametrize("package", [toolstone, toolstone.extract], ids=lambda one: one.__name__)
+def test_an_unknown_name_is_an_attribute_error(package):
     with pytest.raises(AttributeError, match="nothing"):
-        getattr(toolstone, "nothing")  # noqa: B009  a type checker would find it
+        getattr(package, "nothing")  # noqa: B009  a type checker would find it
+
+
+EXTRACT = [
+    "Document",
+    "Evidence",
+    "Failure",
+    "Job",
+    "Pace",
+    "Plan",
+    "Record",
+    "Split",
+    "extract_many",
+    "extract_many_sync",
+    "read_documents",
+]
+
+
+def test_the_names_of_extraction_are_these():
+    assert sorted(toolstone.extract.__all__) == sorted(EXTRACT)
+    for name in EXTRACT:
+        assert getattr(toolstone.extract, name).__doc__, name
+    lines = Path(toolstone.extract.__file__).read_text().splitlines()
+    typed = {line.split(" as ")[1] for line in lines if line.startswith("    from toolstone.")}
+    assert typed == set(EXTRACT)

@@ -4,6 +4,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from toolstone.extract.job import Job as Job
     from toolstone.extract.many import extract_many as extract_many
     from toolstone.extract.many import extract_many_sync as extract_many_sync
     from toolstone.extract.pace import Pace as Pace
@@ -19,6 +20,7 @@ _HOME_OF = {
     "Document": "records",
     "Evidence": "records",
     "Failure": "records",
+    "Job": "job",
     "Pace": "pace",
     "Plan": "plan",
     "Record": "records",
