@@ -7,11 +7,13 @@ import sys
 from pathlib import Path
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 from toolstone.tools.telling import SPARING
 
-settings.register_profile("toolstone", deadline=None)  # the machine may be busy
+settings.register_profile(  # the machine may be busy
+    "toolstone", deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
 settings.load_profile("toolstone")
 
 _spec = importlib.util.spec_from_file_location(

@@ -1,10 +1,10 @@
 """Extraction: ours beside instructor and pydantic-ai, on the same local endpoint.
 
-    python tools/bench/extract.py cpu [--rounds N]
+    python tools/bench/extract.py cpu [--rounds N] [--documents N]
     python tools/bench/extract.py records [--half tuning] [--wrong]
     both: [--env DIR] [--only TOOLKIT ...] [--json FILE]
 
-`cpu`: 1,000 generated invoices, 100 at once, answered by a script in a process of its own; CPU per
+`cpu`: generated invoices, 100 at once, answered by a script in a process of its own; CPU per
 document (user and system, of the client) and documents per second, rounds interleaved. `records`:
 the ninety texts of tests/data/extract, or rather one half of them, read by the real small model;
 how many records are valid and how many of their fields right. All toolkits are told the same, have
@@ -66,13 +66,14 @@ def main() -> int:
     parser.add_argument("--env", type=Path, default=Path(tempfile.gettempdir()) / "toolstone-bench")
     parser.add_argument("--only", nargs="+", choices=sorted({one.toolkit for one in READERS}))
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--documents", type=int, default=1_000, help="for each measurement")
     parser.add_argument("--half", choices=("tuning", "untouched"), default="untouched")
     parser.add_argument("--wrong", action="store_true", help="print each field that is wrong")
     parser.add_argument("--json", type=Path)
     given = parser.parse_args()
     readers = [one for one in READERS if given.only is None or one.toolkit in given.only]
     if given.what == "cpu":
-        found: Any = cpu(readers, pythons(readers, given.env), given.rounds)
+        found: Any = cpu(readers, pythons(readers, given.env), given.rounds, given.documents)
         table, met = costs(found)
     else:
         readers = [one for one in readers if one.scored]
@@ -99,7 +100,7 @@ def shapes() -> dict[str, Any]:
 
 
 def cpu(
-    readers: Sequence[Reader], pythons: dict[str, str], rounds: int
+    readers: Sequence[Reader], pythons: dict[str, str], rounds: int, documents: int
 ) -> list[dict[str, dict[str, float]]]:
     """For each round what each way cost; the order turns around with each round."""
     found: list[dict[str, dict[str, float]]] = []
@@ -107,7 +108,9 @@ def cpu(
         found.append({})
         for one in readers if number % 2 == 0 else readers[::-1]:
             with scripted(one.tool) as url:
-                found[-1][one.name] = driven(one, pythons[one.toolkit], "cpu", url, "script")
+                found[-1][one.name] = driven(
+                    one, pythons[one.toolkit], f"cpu:{documents}", url, "script"
+                )
             print(one.name, json.dumps(found[-1][one.name]), file=sys.stderr, flush=True)
     return found
 

@@ -2,8 +2,8 @@
 
     python extract_drive.py MODULE WAY SCENARIO URL MODEL
 
-`cpu` reads generated invoices, 100 at once, and prints CPU and wall time per document as JSON;
-`records` reads rows of {"id", "schema", "text"} from standard input and prints what became of each.
+`cpu:N` reads N generated invoices, 100 at once, and prints CPU per document and documents per second
+as JSON; `records` reads rows of {"id", "schema", "text"} from standard input and prints what became of each.
 Imports the standard library itself, and pydantic for the schemas.
 """
 
@@ -33,7 +33,6 @@ TOKENS: Final = 400
 REASKS: Final = 2
 """How often every toolkit may ask again."""
 AT_ONCE: Final = 100
-DOCUMENTS: Final = 1_000
 WARM: Final = 100
 DATA: Final = Path(__file__).parents[2] / "tests" / "data" / "extract"
 
@@ -82,7 +81,7 @@ _GOODS: Final = ("box of copy paper", "toner cartridge", "desk lamp", "chair", "
 _BUYERS: Final = ("Quill & Sons", "Tern Architects", "Hotel Aurora", "Redwood Labs")
 
 
-async def cpu(read: Any, shape: Any) -> dict[str, float]:
+async def cpu(read: Any, shape: Any, count: int) -> dict[str, float]:
     """CPU of a document, user and system, all threads; and documents per second of the clock."""
 
     async def over(texts: dict[str, str]) -> None:
@@ -91,11 +90,11 @@ async def cpu(read: Any, shape: Any) -> dict[str, float]:
             raise SystemExit(f"{len(wrong)} of {len(texts)} failed, the first: {wrong[0]}")
 
     await over(invoices(WARM, 1))
-    texts = invoices(DOCUMENTS, 2)
+    texts = invoices(count, 2)
     began, clock = time.process_time(), time.monotonic()
     await over(texts)
     took, waited = time.process_time() - began, time.monotonic() - clock
-    return {"cpu_ms": took * 1e3 / DOCUMENTS, "per_second": DOCUMENTS / waited}
+    return {"cpu_ms": took * 1e3 / count, "per_second": count / waited}
 
 
 async def records(read: Any, shapes: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -122,7 +121,11 @@ def main(module: str, way: str, scenario: str, url: str, model: str) -> None:
         found: AsyncIterator[Row] = column.read(url, model, way, shape, texts, at_once)
         return found
 
-    doing: Any = cpu(read, shapes["invoice"]) if scenario == "cpu" else records(read, shapes)
+    doing: Any
+    if scenario.startswith("cpu:"):
+        doing = cpu(read, shapes["invoice"], int(scenario[4:]))
+    else:
+        doing = records(read, shapes)
     print(json.dumps(asyncio.run(doing)))
 
 

@@ -19,7 +19,7 @@ def read(
 ) -> AsyncIterator[Row]:
     """A record of each text."""
     del way
-    told = {"type": "json_schema", "name": shape.__name__, "strict": True}
+    told = {"type": "json_schema", "name": shape.__name__, "strict": False}
     body = {"model": model, "instructions": ASKED, "max_output_tokens": TOKENS, "store": False}
     body["text"] = {"format": {**told, "schema": shape.model_json_schema()}}
     limits = httpx.Limits(max_connections=at_once, max_keepalive_connections=at_once)

@@ -5,6 +5,7 @@ n32        one turn of 32 calls of `nap`, then a message
 s10000     a message of 10,000 text deltas, 64 to a write
 q1000      a message of 1,000 text deltas, 1 ms apart
 r1000      a message whose text is JSON with 1,000 nested results
+f1000      the same, as the arguments of a call of `Found`
 """
 
 from __future__ import annotations
@@ -57,7 +58,7 @@ def script(name: str) -> Script:
     Raises:
         ValueError: There is none.
     """
-    found = re.fullmatch(r"(?:p(\d+)-t(\d+))|([nsqr])(\d+)", name)
+    found = re.fullmatch(r"(?:p(\d+)-t(\d+))|([nsqrf])(\d+)", name)
     if found is None:
         raise ValueError(f"no script {name!r}")
     if found[1]:
@@ -67,6 +68,9 @@ def script(name: str) -> Script:
         return _calls("nap", count, 1)
     if kind == "r":
         return Script((_turn(0, [_message(json.dumps(results(count)))]),))
+    if kind == "f":
+        call = {**_call("Found", 0, 0), "arguments": json.dumps(results(count))}
+        return Script((_turn(0, [call]),))
     said = _message(TEXT * count)
     if kind == "q":
         return Script((_turn(0, [said], count, together=1),), apart=0.001)

@@ -23,9 +23,11 @@ def agent(
         mode=instructor.Mode.RESPONSES_TOOLS,
     )
 
+    asked = script.replace("r", "f", 1)  # it asks for a call, whose arguments are the answer
+
     async def run() -> Any:
         return await client.responses.create(
-            model=script, input="Go on.", response_model=output, max_retries=1
+            model=asked, input="Go on.", response_model=output, max_retries=1
         )
 
     return run
