@@ -192,7 +192,7 @@ def test_a_file_that_cannot_be_read_is_told_and_tried_again(extract, inbox, cler
     (inbox / "6.pdf").write_bytes(b"broken")
     done = extract(inbox, "-o", "out.jsonl")
     assert done.exit_code == 1
-    assert "6.pdf: '6.pdf' cannot be read as PDF" in done.stdout
+    assert "6.pdf: validation: '6.pdf' cannot be read as PDF" in done.stdout
     (inbox / "6.pdf").unlink()
     (inbox / "6.txt").write_text("Invoice 6: 6 EUR")
     assert extract(inbox, "-o", "out.jsonl").exit_code == 0

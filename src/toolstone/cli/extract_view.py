@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Progress", "Tally", "choose_progress", "put_summary"]
 
-_TOLD: Final = 5  # failures that have no row and are told in words
+_TOLD: Final = 5  # failures that are told in words
 _EVERY: Final = 10.0  # seconds between two lines where nothing can move
 
 
@@ -35,7 +35,7 @@ class Tally:
         earlier: Records that an earlier process had made of the same job.
         usage: What was spent on the job, by all its processes.
         again: Records that are not kept: the next run of the same command tries them again.
-        told: What the first of these say.
+        told: What the first failures say.
     """
 
     price: Price | None = None
@@ -60,10 +60,10 @@ class Tally:
         self.ungrounded += sum(not one.grounded for one in record.evidence)
         if record.error is not None:
             self.failures[record.error.kind] += 1
-            if record.error.retryable or not (record.attempts or record.same_as):
-                self.again += 1
-                if len(self.told) < _TOLD:
-                    self.told.append(f"{shorten(record.id)}: {shorten(record.error.message, 200)}")
+            self.again += record.error.retryable or not (record.attempts or record.same_as)
+            if len(self.told) < _TOLD:
+                why = f"{record.error.kind}: {shorten(record.error.message, 200)}"
+                self.told.append(f"  {shorten(record.id)}: {why}")
         self.usage += record.usage
 
     @property
@@ -116,11 +116,11 @@ def put_summary(tally: Tally) -> str:
     lines = [first, _bill(tally)]
     if tally.ungrounded:
         ones = "value" if tally.ungrounded == 1 else "values"
-        lines.append(f"{tally.ungrounded:,} {ones} without evidence in their document")
+        lines.append(f"{tally.ungrounded:,} {ones} without evidence in the text")
+    lines += tally.told
+    lines += ["  ..."] if tally.failed > len(tally.told) else []
     if tally.again:
-        lines.append(f"{tally.again:,} of the failed have no row; the same command tries again:")
-        lines += [f"  {one}" for one in tally.told]
-        lines += ["  ..."] if tally.again > len(tally.told) else []
+        lines.append(f"{tally.again:,} of the failed without a row: the same command tries again")
     return "".join(f"{line}\n" for line in lines)
 
 
