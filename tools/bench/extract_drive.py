@@ -2,8 +2,9 @@
 
     python extract_drive.py MODULE WAY SCENARIO URL MODEL
 
-`cpu:N` reads N generated invoices, 100 at once, and prints CPU per document and documents per second
-as JSON; `records` reads rows of {"id", "schema", "text"} from standard input and prints what became of each.
+`cpu:N` reads N generated invoices, 100 at once, and prints CPU per document and documents per
+second as JSON; `records` reads rows of {"id", "schema", "text"} from standard input and prints what
+became of each.
 Imports the standard library itself, and pydantic for the schemas.
 """
 
