@@ -266,6 +266,7 @@ def test_a_path_is_told_up_to_its_thirty_second_step():
         ("{}\n}", "line 2 column 1: 1 more character ('}') after the end of the JSON"),
         ('{"a":[1 2]}', "line 1 column 9 (at a[0]): expected a comma or the end of the array, got 3 more characters ('2')"),
         ('{"a":[1,]}', "line 1 column 9 (at a[1]): expected a value, got 2 more characters (']')"),
+        ('{"a":{b:1}}', "line 1 column 7 (at a): expected a key in double quotes, got 5 more characters ('b')"),
         ('{"a" 1}', "line 1 column 6 (at a): expected a colon after the key, got 2 more characters ('1')"),
         ('{"a":"\\', "line 1 column 7 (at a): an escape that JSON does not know"),
         ('{"a":{"b":1},"c":[{}],"d":}', "line 1 column 27 (at d): expected a value, got 1 more character ('}')"),
