@@ -14,7 +14,6 @@ import asyncio
 import importlib
 import json
 import os
-import random
 import sys
 import time
 from collections import defaultdict
@@ -62,24 +61,16 @@ def patience(at_once: int) -> float:
 
 
 def invoices(count: int, seed: int) -> dict[str, str]:
-    """Texts of which no two are the same."""
-    draw = random.Random(seed)  # noqa: S311  texts, no secrets
-    made = {}
-    for number in range(count):
-        lines = [
-            f"{draw.randint(1, 20)} x {draw.choice(_GOODS)} {draw.randint(100, 9999) / 100:.2f}"
-            for _ in range(draw.randint(1, 4))
-        ]
-        name = f"{seed}-{number}"
-        made[name] = (
-            f"Invoice {name} of 2026-0{draw.randint(1, 9)}-{draw.randint(10, 28)} from Harbour "
-            f"Paper Ltd to {draw.choice(_BUYERS)}. {'; '.join(lines)}. Total 416.00 GBP."
-        )
-    return made
+    """Texts of which no two are the same, and which say what the script reads out of them."""
+    return {f"{seed}-{number}": _INVOICE.format(f"{seed}-{number}") for number in range(count)}
 
 
-_GOODS: Final = ("box of copy paper", "toner cartridge", "desk lamp", "chair", "stapler")
-_BUYERS: Final = ("Quill & Sons", "Tern Architects", "Hotel Aurora", "Redwood Labs")
+_INVOICE: Final = """\
+Invoice 2026-114 from Harbour Paper Ltd to Quill & Sons. Issued 2026-03-02.
+12 x box of copy paper 180.00
+4 x toner cartridge 236.00
+Total 416.00 GBP. Our reference {}; please name it when you write to us.
+"""
 
 
 async def cpu(read: Any, shape: Any, count: int) -> dict[str, float]:
