@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from dataclasses import replace
 from datetime import date
 
 import pytest
@@ -409,7 +410,14 @@ async def test_a_bound_of_your_own_is_kept():
     assert model.requests[0].settings.max_output_tokens == 50
 
 
-async def test_an_answer_cut_because_the_money_ended_ends_the_job():
+async def test_a_reask_cut_because_the_money_ended_ends_the_job():
+    dear = replace(said(), usage=Usage(300, 300, requests=1))
+    turns = [dear, said("incomplete", "max_output_tokens")]
+    with pytest.raises(StoppedError, match="budget of tokens does not last"):
+        await asked(Scripted(*turns), budget=Budget(requests=None, tokens=4_700))
+
+
+async def test_an_answer_cut_at_its_own_bound_is_a_failure_of_its_document():
     cut = said("incomplete", "max_output_tokens")
-    with pytest.raises(StoppedError, match="tokens"):
-        await asked(Scripted(cut), budget=Budget(requests=None, tokens=4_700))
+    record = await asked(Scripted(cut), budget=Budget(requests=None, tokens=4_700))
+    assert record.error.kind == "truncated"

@@ -65,14 +65,25 @@ async def test_what_nobody_can_give_back_ends_the_job(limits, word):
     assert f"Budget({word}=...)" in str(caught.value)
 
 
-async def test_a_request_too_many_is_not_waited_for():
-    money, entered, leave = till(requests=1), asyncio.Event(), asyncio.Event()
-    first = asyncio.create_task(spend(money, Usage(1, 1, requests=1), entered=entered, leave=leave))
-    await entered.wait()
-    with pytest.raises(StoppedError, match="requests"):
-        await spend(money, Usage())
+async def test_beside_others_there_must_be_room_for_reasks_and_alone_for_one_request():
+    money, order = till(tokens=30), []
+
+    async def document(name, leave):
+        async with money.room(Tally(), 4, 4, tries=3):
+            order.append(name)
+            await leave.wait()
+
+    leave = asyncio.Event()
+    both = [asyncio.create_task(document(name, leave)) for name in "ab"]
+    for _ in range(10):
+        await asyncio.sleep(0)
+    assert order == ["a"]
     leave.set()
-    await first
+    await asyncio.gather(*both)
+    assert order == ["a", "b"]
+    money.spend(Usage(10, 10, requests=2))
+    await document("c", leave)
+    assert order == ["a", "b", "c"]
 
 
 async def test_time_that_is_over_ends_the_job():

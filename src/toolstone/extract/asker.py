@@ -86,13 +86,16 @@ class Asker(Agent[Any]):
         try:
             result = await self._run(Wish(parent=parent), text, None)
         except RunError as error:
-            _count(tally, error.result)
+            self._count(tally, error.result)
             raise
-        _count(tally, result)
+        self._count(tally, result)
         return result.output
 
-
-def _count(tally: Tally, result: Result[Any] | None) -> None:
-    if result is not None:
+    def _count(self, tally: Tally, result: Result[Any] | None) -> None:
+        if result is None:
+            return
+        asked = [one.fact for one in result.records if isinstance(one.fact, Asked)]
         tally.usage += result.usage
-        tally.attempts += sum(type(record.fact) is Asked for record in result.records)
+        tally.attempts += len(asked)
+        most = self.settings.max_output_tokens or 0
+        tally.clipped = bool(asked) and 0 < asked[-1].output_tokens < most

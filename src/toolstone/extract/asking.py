@@ -85,7 +85,7 @@ async def _room(plan: Plan[Any], document: Document, tally: Tally) -> AsyncGener
         yield
     else:
         most = plan.settings.max_output_tokens or 0
-        async with plan.till.room(tally, plan.input_tokens(document), most):
+        async with plan.till.room(tally, plan.input_tokens(document), most, 1 + plan.reasks):
             yield
 
 
@@ -171,7 +171,7 @@ class _Reading(Generic[T]):
         try:
             said = await asker.read(piece.text, self.tally, purse)
         except TruncatedError as error:
-            if plan.till is not None and plan.till.short():
+            if plan.till is not None and self.tally.clipped:
                 raise plan.till.over("tokens" if plan.till.price is None else "dollars") from error
             raise
         return _taken(said) if plan.evidence == "quotes" else (said, ())

@@ -22,11 +22,13 @@ __all__ = ["Tally", "Till"]
 class Tally:
     """What one document has cost so far."""
 
-    __slots__ = ("attempts", "usage")
+    __slots__ = ("attempts", "clipped", "usage")
 
     def __init__(self) -> None:
         self.usage = Usage()
         self.attempts = 0
+        self.clipped = False
+        """Whether the last answer had less room than the settings allow: no more could be paid."""
 
 
 class Till:
@@ -51,7 +53,7 @@ class Till:
         self._clock = clock
         self._spent = Usage()
         self._held: dict[Tally, Usage] = {}
-        """The worst case of one request for each document that is being asked."""
+        """The worst case of each document that is being asked."""
         self._left = asyncio.Event()
         """Set when a document has been let go."""
 
@@ -67,36 +69,35 @@ class Till:
 
     @asynccontextmanager
     async def room(
-        self, tally: Tally, input_tokens: int, output_tokens: int
+        self, tally: Tally, input_tokens: int, output_tokens: int, tries: int = 1
     ) -> AsyncIterator[None]:
         """Hold room for one document, once there is some.
+
+        Beside others there must be room for its re-asks as well; alone, for one request.
 
         Args:
             tally: What the document costs, counted meanwhile.
             input_tokens: Of its request, estimated.
             output_tokens: The most that may come.
+            tries: How often it may be asked.
 
         Raises:
             StoppedError: There is none, and nobody is left who might give some back.
         """
-        wanted = Usage(input_tokens, output_tokens, requests=1)
-        while (short := self._short(wanted)) is not None:
-            if not self._held or short in {"requests", "seconds"}:
+        one = Usage(input_tokens, output_tokens, requests=1)
+        worst = Usage(tries * input_tokens, tries * output_tokens, requests=tries)
+        while (short := self._short(worst if self._held else one)) is not None:
+            if not self._held or short == "seconds":
                 raise self.over(short)
             self._left.clear()
             await self._left.wait()
-        self._held[tally] = wanted
+        self._held[tally] = worst
         try:
             yield
         finally:
             del self._held[tally]
             self._spent += tally.usage
             self._left.set()
-
-    def short(self) -> bool:
-        """Whether an answer may have been cut because there was no more to pay it with."""
-        wanted = self._held.values()
-        return any(self._short(one) in {"tokens", "dollars"} for one in wanted)
 
     def over(self, limit: str) -> StoppedError:
         """The error that ends the job because this limit is reached."""
