@@ -1,7 +1,7 @@
 """A real Ray of two workers on this machine, one of which is killed; and a driver that is killed.
 
 They need the extra, 600 MB that the other tests do without:
-`pip install -e '.[local,ray]' pytest hypothesis && python -m pytest tests/extract/test_ray.py`
+`pip install -e '.[local,ray]' pytest hypothesis psutil && python -m pytest tests/extract/test_ray.py`
 """
 
 import asyncio
@@ -23,7 +23,10 @@ from toolstone.local.brain import RefusalError
 from toolstone.testing import Scripted
 
 pytestmark = [
-    pytest.mark.skipif(not find_spec("ray"), reason="needs Ray: pip install 'toolstone[ray]'"),
+    pytest.mark.skipif(
+        not (find_spec("ray") and find_spec("psutil")),
+        reason="needs Ray: pip install 'toolstone[ray]' psutil",
+    ),
     pytest.mark.filterwarnings("default"),  # Ray's own
 ]
 

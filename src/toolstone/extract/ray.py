@@ -258,6 +258,7 @@ def _joined() -> tuple[Any, bool]:
 
     Raises:
         ConfigError: It is not installed; or was imported, so that it would not stay on loopback.
+        SetupError: It does not start.
     """
     elsewhere = bool(os.environ.get("RAY_ADDRESS"))
     before = "ray" in sys.modules
@@ -277,7 +278,14 @@ def _joined() -> tuple[Any, bool]:
             "Ray was imported, and this process has joined no cluster: call ray.init() as you want "
             "it, or set RAY_ADDRESS, or leave the import to engine='ray'"
         )
-    ray.init(include_dashboard=False, log_to_driver=False)
+    try:
+        ray.init(include_dashboard=False, log_to_driver=False)
+    except Exception as error:  # Ray raises all sorts, its own and bare ones
+        raise SetupError(
+            f"no Ray cluster could be {'joined' if elsewhere else 'started'} "
+            f"({type(error).__name__}); Ray gives itself 30 seconds to start, and has "
+            "logs of it"
+        ) from error
     return ray, True
 
 
