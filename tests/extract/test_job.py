@@ -7,7 +7,7 @@ import pytest
 
 from toolstone.errors import ConfigError, ConflictError, StorageError
 from toolstone.extract import Document, Record
-from toolstone.extract.job import Job, Output, fingerprint
+from toolstone.extract.job import Answer, Job, Output, fingerprint
 from toolstone.usage import Usage
 
 TOLD = {"model": "a", "schema": "b"}
@@ -18,8 +18,11 @@ def row(name, **more):
 
 
 def keep(job, *documents):
-    for document in documents:
-        job.keep(job.place(document), fingerprint(document.text), row(document.id))
+    job.keep_all([answer(job, document) for document in documents])
+
+
+def answer(job, document):
+    return Answer(job.place(document), fingerprint(document.text), row(document.id))
 
 
 ONE, TWO = Document("one", "a text"), Document("two", "another")
@@ -180,13 +183,14 @@ def test_a_job_that_was_changed_from_outside_says_so(tmp_path, damage, read):
         read(job)
 
 
-def test_a_record_that_cannot_be_kept_leaves_nothing_behind(tmp_path):
+def test_records_are_kept_together_or_not_at_all(tmp_path):
     with Job(tmp_path / "job") as job:
-        place = job.place(ONE)
-        job.keep(place, b"text", row("one"))
+        one, two = answer(job, ONE), answer(job, TWO)
+        job.keep(*one)
         with pytest.raises(StorageError, match="UNIQUE"):
-            job.keep(place, b"text", row("one"))
+            job.keep_all([two, one])
 
+        assert list(job.rows()) == [row("one")]
         assert job.usage.requests == 1
 
 

@@ -11,6 +11,7 @@ from toolstone.errors import (
     InputError,
     RateLimitError,
     StoppedError,
+    StorageError,
     TransportError,
 )
 from toolstone.extract import Document, Failure, Pace, Record, extract_many, extract_many_sync
@@ -66,7 +67,7 @@ async def gather(documents, clerk, **options):
 async def gather_into(found, documents, clerk, **options):
     async with aclosing(extract_many(documents, Letter, model=clerk, **options)) as records:
         async for record in records:
-            found.append(record)  # noqa: PERF401  what came before an error counts
+            found.append(record)
 
 
 def numbers(records):
@@ -371,3 +372,35 @@ async def test_a_document_that_was_refused_a_moment_is_answered_later():
 
     assert numbers(found) == [0, 1, 2]
     assert len(clerk.asked) == 6
+
+
+async def test_answers_that_come_home_together_are_kept_together(tmp_path):
+    meeting, kept = asyncio.Barrier(5), []
+
+    class Watched(Job):
+        def keep_all(self, answers):
+            kept.append(len(answers))
+            super().keep_all(answers)
+
+    with Watched(tmp_path / "job") as job:
+        clerk = Clerk(lambda number: meeting.wait())
+        found = await gather(map(text, range(5)), clerk, job=job)
+
+        assert len(found) == len(list(job.rows())) == 5
+    assert sum(kept) == 5
+    assert len(kept) < 5
+
+
+async def test_a_disk_that_is_full_ends_the_job_for_all_that_came_home(tmp_path):
+    meeting = asyncio.Barrier(5)
+
+    class Full(Job):
+        def keep_all(self, answers):
+            raise StorageError("no space left on device")
+
+    found = []
+    with Full(tmp_path / "job") as job, pytest.raises(StorageError, match="no space"):
+        clerk = Clerk(lambda number: meeting.wait())
+        await gather_into(found, map(text, range(5)), clerk, job=job)
+
+    assert found == []

@@ -16,13 +16,13 @@ from pydantic import BaseModel
 from campaigns._killed import Marks, Trap
 from toolstone import Responses
 from toolstone.extract import Document, extract_many
-from toolstone.extract.job import Job
+from toolstone.extract.job import Answer, Job
 from toolstone.extract.outbox import Outbox
 from toolstone.wire import AiohttpTransport
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     from toolstone.local import Turn
@@ -87,19 +87,19 @@ class WatchedJob(Job):
         self.trap = trap
         self.marks = marks
         self._careless = careless
-        self._late: list[tuple[bytes, bytes, Mapping[str, Any]]] = []
+        self._late: list[Answer] = []
         super().__init__(path)
 
-    def keep(self, place: bytes, text: bytes, row: Mapping[str, Any]) -> None:
+    def keep_all(self, answers: Sequence[Answer]) -> None:
         """Keep, and mark what was acknowledged."""
         self.trap.reach("begin")
         if self._careless:
-            self._late.append((place, text, row))
-            while len(self._late) > 1:
-                super().keep(*self._late.pop(0))
+            late, self._late = self._late, list(answers)
+            super().keep_all(late)
         else:
-            super().keep(place, text, row)
-        self.marks.add("acknowledged", id=row["id"])
+            super().keep_all(answers)
+        for answer in answers:
+            self.marks.add("acknowledged", id=answer.row["id"])
         self.trap.reach("kept")
 
     def unwritten(self, limit: int = 3) -> list[tuple[int, dict[str, Any]]]:
@@ -115,8 +115,7 @@ class WatchedJob(Job):
 
     def close(self) -> None:
         """Keep what a careless job still holds."""
-        while self._late:
-            super().keep(*self._late.pop(0))
+        super().keep_all(self._late)
         super().close()
 
     def _open(self, *, restart: bool) -> sqlite3.Connection:

@@ -29,13 +29,13 @@ from toolstone.usage import Usage
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
     from types import TracebackType
     from typing import Self
 
     from toolstone.extract.records import Document
 
-__all__ = ["Job", "Output", "fingerprint"]
+__all__ = ["Answer", "Job", "Output", "fingerprint"]
 
 _MARK: Final = 0x746F6A62  # in the file's header: this is a job
 _VERSION: Final = 1
@@ -53,6 +53,18 @@ _TABLES: Final = (
     f"PRAGMA application_id = {_MARK}",
     f"PRAGMA user_version = {_VERSION}",
 )
+_SEEN: Final = "CREATE TEMP TABLE seen (place BLOB PRIMARY KEY, count INTEGER) WITHOUT ROWID"
+
+
+class Answer(NamedTuple):
+    """What is kept of a document."""
+
+    place: bytes
+    """Its identity in the job: see `Job.place`."""
+    text: bytes
+    """That of its text: see `fingerprint`."""
+    row: Mapping[str, Any]
+    """Its record: see `Record.as_row`."""
 
 
 class Output(NamedTuple):
@@ -172,17 +184,20 @@ class Job:
         return self._row("SELECT row FROM records WHERE text = ? ORDER BY number LIMIT 1", text)
 
     def keep(self, place: bytes, text: bytes, row: Mapping[str, Any]) -> None:
-        """Keep a row, and count what it cost; when this returns it is kept.
+        """Keep a row; see `keep_all`."""
+        self.keep_all([Answer(place, text, row)])
+
+    def keep_all(self, answers: Sequence[Answer]) -> None:
+        """Keep rows, all or none, and count what they cost; when this returns they are kept.
 
         Raises:
             StorageError: The disk is full, or the like.
         """
+        rows = [(place, text, to_json(row).decode()) for place, text, row in answers]
+        spent = sum((Usage(**row["usage"]) for _, _, row in answers), Usage())
         with self._writing() as connection:
-            said = to_json(row).decode()
-            connection.execute(
-                "INSERT INTO records (place, text, row) VALUES (?, ?, ?)", (place, text, said)
-            )
-            self._charge(connection, Usage(**row["usage"]))
+            connection.executemany("INSERT INTO records (place, text, row) VALUES (?, ?, ?)", rows)
+            self._charge(connection, spent)
 
     def charge(self, usage: Usage) -> None:
         """Count what was spent on a document that will be asked again."""
@@ -282,7 +297,7 @@ class Job:
             connection.execute("PRAGMA secure_delete=ON")
             connection.execute("PRAGMA cell_size_check=ON")
             self._prepare(connection, restart=restart)
-            connection.execute("CREATE TEMP TABLE seen (place BLOB PRIMARY KEY, count INTEGER)")
+            connection.execute(_SEEN)
         except BaseException:
             connection.close()
             raise

@@ -12,11 +12,12 @@ from collections import OrderedDict
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
 
 from toolstone import limits
+from toolstone.errors import StorageError
 from toolstone.extract import asking
-from toolstone.extract.job import Job, fingerprint
+from toolstone.extract.job import Answer, Job, fingerprint
 from toolstone.extract.pace import Pace, Paced
 from toolstone.extract.records import Document, Record
 from toolstone.usage import Usage
@@ -187,12 +188,12 @@ class _Crew:
             told = self._asking[text] = asyncio.Event()
             try:
                 record = await self._ask(self._plan, document)
-                self._memory.keep(place, text, record)
+                await self._memory.keep(place, text, record)
             finally:
                 del self._asking[text]
                 told.set()
         else:
-            self._memory.keep(place, text, record)
+            await self._memory.keep(place, text, record)
         return record
 
 
@@ -203,6 +204,7 @@ class _Memory:
         self._type = plan.type
         self._job = job
         self._last: OrderedDict[bytes, Record[Any]] = OrderedDict()
+        self._batch: _Batch | None = None
 
     def place(self, document: Document | Record[Any]) -> bytes:
         if self._job is None or isinstance(document, Record):
@@ -210,7 +212,10 @@ class _Memory:
         return self._job.place(document)
 
     def find(self, place: bytes) -> Record[Any] | None:
-        row = None if self._job is None else self._job.find(place)
+        """What was answered to this document by an earlier process."""
+        if self._job is None or not self._job.kept:
+            return None
+        row = self._job.find(place)
         return None if row is None else Record.from_row(row, self._type)
 
     def alike(self, text: bytes, name: str) -> Record[Any] | None:
@@ -225,14 +230,43 @@ class _Memory:
         first = found.same_as or found.id
         return replace(found, id=name, usage=Usage(), attempts=0, same_as=first)
 
-    def keep(self, place: bytes, text: bytes, record: Record[Any]) -> None:
+    async def keep(self, place: bytes, text: bytes, record: Record[Any]) -> None:
         """Remember an answer; a failure that may not happen again is none."""
         if record.error is not None and record.error.retryable:
             if self._job is not None:
                 self._job.charge(record.usage)
         elif self._job is not None:
-            self._job.keep(place, text, record.as_row())
+            await self._keep(self._job, Answer(place, text, record.as_row()))
         elif record.same_as is None:
             self._last[text] = record
             if len(self._last) > limits.EXTRACT_REMEMBERED:
                 self._last.popitem(last=False)
+
+    async def _keep(self, job: Job, answer: Answer) -> None:
+        """Keep an answer, together with those that come home at the same moment."""
+        if self._batch is not None:
+            self._batch.answers.append(answer)
+            await asyncio.shield(self._batch.kept)
+            return
+        batch = self._batch = _Batch([answer], asyncio.get_running_loop().create_future())
+        try:
+            await asyncio.sleep(0)
+        finally:  # also what is cancelled now was paid for
+            self._batch = None
+            batch.keep(job)
+        await batch.kept
+
+
+class _Batch(NamedTuple):
+    """Answers that are kept in one transaction."""
+
+    answers: list[Answer]
+    kept: asyncio.Future[None]
+
+    def keep(self, job: Job) -> None:
+        try:
+            job.keep_all(self.answers)
+        except StorageError as error:
+            self.kept.set_exception(error)
+        else:
+            self.kept.set_result(None)
