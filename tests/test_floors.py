@@ -70,6 +70,7 @@ PURE = [
     "responses/objects.py",
     "responses/capabilities.py",
     "responses/misread.py",
+    "extract/columns.py",
     "extract/dates.py",
     "extract/evidence.py",
     "extract/grounding.py",
@@ -78,6 +79,7 @@ PURE = [
     "extract/paths.py",
     "extract/prompt.py",
     "extract/records.py",
+    "extract/score.py",
     "extract/shape.py",
     "extract/splitting.py",
     "chat/answer.py",
@@ -104,7 +106,7 @@ PURE = [
     "bedrock/mending.py",
 ]
 LAZY = {"httpx", "jsonschema", "tenacity", "sqlite3", "boto3", "botocore", "aiohttp", "starlette",
-        "uvicorn", "xllamacpp", "typer", "rich"}  # fmt: skip
+        "uvicorn", "xllamacpp", "typer", "rich", "pypdf", "lxml", "markdownify", "pyarrow", "ray"}  # fmt: skip
 
 
 def files():
