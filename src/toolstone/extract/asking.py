@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import asynccontextmanager
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar, cast
 
@@ -27,7 +27,8 @@ from toolstone.extract.till import Tally
 from toolstone.schema.output import OutputProblem
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Sequence
+    from collections.abc import Sequence
+    from contextlib import AbstractAsyncContextManager
 
     from toolstone.extract.asker import Asker
     from toolstone.extract.paths import Steps
@@ -62,7 +63,7 @@ async def ask(plan: Plan[T], document: Document) -> Record[T]:
         return Record(document.id, error=Failure("validation", "the document holds no text"))
     reading = _Reading(plan, document)
     try:
-        async with _room(plan, document, reading.tally):
+        async with reading.room():
             value = await reading.value()
     except OutputProblem as problem:
         told = f"the parts do not make a whole: {problem}"
@@ -78,17 +79,6 @@ async def ask(plan: Plan[T], document: Document) -> Record[T]:
     )
 
 
-@asynccontextmanager
-async def _room(plan: Plan[Any], document: Document, tally: Tally) -> AsyncGenerator[None, None]:
-    """Hold what one request for this document may cost, if the job has a budget."""
-    if plan.till is None:
-        yield
-    else:
-        most = plan.settings.max_output_tokens or 0
-        async with plan.till.room(tally, plan.input_tokens(document), most, 1 + plan.reasks):
-            yield
-
-
 @dataclass
 class _Reading(Generic[T]):
     """One document while it is read."""
@@ -96,8 +86,21 @@ class _Reading(Generic[T]):
     plan: Plan[T]
     document: Document
     tally: Tally = field(default_factory=Tally)
+    pieces: tuple[Piece, ...] = field(init=False)
     quotes: Quotes = field(default_factory=Quotes)
     warnings: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.pieces = pieces_of(self.document.text, self.plan.split)
+
+    def room(self) -> AbstractAsyncContextManager[None]:
+        """Hold what this document may cost, if the job has a budget."""
+        plan = self.plan
+        if plan.till is None:
+            return nullcontext()
+        tries = plan.passes * len(self.pieces) * (1 + plan.reasks)
+        most = plan.settings.max_output_tokens or 0
+        return plan.till.room(self.tally, plan.input_tokens(self.document), most, tries)
 
     async def value(self) -> T:
         """What most passes say; a vote that is decided is not gone on with.
@@ -115,7 +118,7 @@ class _Reading(Generic[T]):
                 if plan.passes == 1 or _end_of_job(error) is not None:
                     raise
                 last = error
-            if 2 * len(found) > plan.passes and len({same(as_json(one)) for one in found}) == 1:
+            if 2 * len(found) > plan.passes > 1 and _alike(found):
                 break
         if not found:
             assert last is not None  # noqa: S101  there is at least one pass
@@ -137,8 +140,7 @@ class _Reading(Generic[T]):
         return value
 
     async def _pass(self) -> T:
-        plan = self.plan
-        pieces = pieces_of(self.document.text, plan.split)
+        plan, pieces = self.plan, self.pieces
         if len(pieces) == 1:
             value, quotes = await self._asked(plan.whole, pieces[0])
             self.quotes.add(as_json(value) if quotes else None, as_json(quotes), 0)
@@ -219,6 +221,10 @@ class _Reading(Generic[T]):
         if gone:
             self.warnings.append(f"{', '.join(gone)}: without evidence; made null")
         return emptied, set(gone)
+
+
+def _alike(found: Sequence[Any]) -> bool:
+    return len({same(as_json(one)) for one in found}) == 1
 
 
 def _taken(said: Any) -> tuple[Any, Any]:

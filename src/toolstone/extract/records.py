@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field, fields
 from functools import lru_cache
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
@@ -196,7 +196,13 @@ def as_json(value: Any) -> Any:
 
 
 def _plain(part: Failure | Evidence | Usage) -> dict[str, Any]:
-    return {k: list(v) if isinstance(v, tuple) else v for k, v in asdict(part).items()}
+    named = [(name, getattr(part, name)) for name in _FIELDS[type(part)]]
+    return {name: list(one) if isinstance(one, tuple) else one for name, one in named}
+
+
+_FIELDS: Final = {
+    kind: tuple([one.name for one in fields(kind)]) for kind in (Failure, Evidence, Usage)
+}
 
 
 def _typed(data: Any, kind: Any) -> Any:

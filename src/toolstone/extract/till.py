@@ -52,8 +52,12 @@ class Till:
         self.price = self.purse.price_of(model)
         self._clock = clock
         self._spent = Usage()
-        self._held: dict[Tally, Usage] = {}
-        """The worst case of each document that is being asked."""
+        self._held: set[Tally] = set()
+        """The documents that are being asked."""
+        self._worst = Usage()
+        """What is spent, and the worst case of those that are being asked."""
+        self._door = asyncio.Lock()
+        """One waits for room; the others wait for that one."""
         self._left = asyncio.Event()
         """Set when a document has been let go."""
 
@@ -65,6 +69,7 @@ class Till:
     def spend(self, usage: Usage) -> None:
         """Take what an earlier process has spent on this job."""
         self._spent += usage
+        self._worst += usage
         self.purse.spend(usage, usage.requests)
 
     @asynccontextmanager
@@ -79,24 +84,29 @@ class Till:
             tally: What the document costs, counted meanwhile.
             input_tokens: Of its request, estimated.
             output_tokens: The most that may come.
-            tries: How often it may be asked.
+            tries: Requests that it may take.
 
         Raises:
             StoppedError: There is none, and nobody is left who might give some back.
         """
         one = Usage(input_tokens, output_tokens, requests=1)
         worst = Usage(tries * input_tokens, tries * output_tokens, requests=tries)
-        while (short := self._short(worst if self._held else one)) is not None:
-            if not self._held or short == "seconds":
-                raise self.over(short)
-            self._left.clear()
-            await self._left.wait()
-        self._held[tally] = worst
+        async with self._door:
+            while (short := self._short(worst if self._held else one)) is not None:
+                if not self._held or short == "seconds":
+                    raise self.over(short)
+                self._left.clear()
+                await self._left.wait()
+            self._held.add(tally)
+            self._worst += worst
         try:
             yield
         finally:
-            del self._held[tally]
+            self._held.remove(tally)
             self._spent += tally.usage
+            self._worst += tally.usage + Usage(
+                -worst.input_tokens, -worst.output_tokens, requests=-worst.requests
+            )
             self._left.set()
 
     def over(self, limit: str) -> StoppedError:
@@ -113,12 +123,10 @@ class Till:
 
     def _short(self, wanted: Usage) -> str | None:
         """The limit that this might break; None if there is room."""
-        budget = self.purse.budget
-        after = sum(self._held.values(), self.spent + wanted)
+        budget, after = self.purse.budget, self._worst + wanted
         if budget.requests is not None and after.requests > budget.requests:
             return "requests"
-        seconds = self.purse.left(self._clock()).seconds
-        if seconds is not None and seconds <= 0:
+        if budget.seconds is not None and (self.purse.left(self._clock()).seconds or 0) <= 0:
             return "seconds"
         if budget.tokens is not None and after.total_tokens > budget.tokens:
             return "tokens"
