@@ -6,18 +6,27 @@ from dataclasses import dataclass, field
 
 import pytest
 from campaigns._virtual import VirtualLoop
+from pydantic import BaseModel
 
-from toolstone import limits
+from toolstone import Responses, limits
 from toolstone.errors import DefinitionError, RateLimitError, ServerError
 from toolstone.events import Noted, Retrying
+from toolstone.extract import extract_many
 from toolstone.extract.pace import Pace, Paced
 from toolstone.items import user
+from toolstone.local import Function, serve
+from toolstone.local.brain import RefusalError
 from toolstone.ports import OutputFormat, Request, Response, Settings
 from toolstone.usage import Usage
+from toolstone.wire import Retry
 
 REQUEST = Request(items=(user("hello"),))
 USAGE = Usage(100, 20, requests=1)
 FOUND_OUT = Pace()
+
+
+class Letter(BaseModel):
+    number: int
 
 
 def now():
@@ -280,6 +289,34 @@ def test_a_longer_wait_than_is_ever_waited_is_an_error_at_once():
     assert len(error.value.notes) == 1
 
 
+def test_a_quota_that_no_wait_fills_is_an_error_at_once():
+    class Service:
+        async def respond(self, request, emit):
+            raise RateLimitError("your credit is used up", status=429, retryable=False)
+
+    async def main():
+        model = Paced(Service(), Pace().throttle(1))
+        with pytest.raises(RateLimitError):
+            await model.respond(REQUEST, nobody)
+        return now()
+
+    assert virtually(main()) == 0
+
+
+def test_a_machine_that_has_been_up_for_weeks_measures_as_well():
+    async def main():
+        throttle = Pace(start=1).throttle(4)
+        await asyncio.sleep(2**20)
+        for _ in range(2):
+            turns = [await throttle.enter() for _ in range(int(throttle.window))]
+            await asyncio.sleep(2**19)
+            for turn in turns:
+                throttle.leave(turn, answered=True)
+        return throttle.window
+
+    assert virtually(main()) == 4
+
+
 def test_the_clients_own_retries_wait_for_leave_and_leave_their_place_to_others():
     heard = []
 
@@ -320,3 +357,23 @@ def test_a_pace_of_nothing_is_refused(wrong):
 def test_a_pace_is_shared_in_equal_parts():
     assert Pace(requests_per_minute=90, start=4).shared(3) == Pace(requests_per_minute=30, start=4)
     assert Pace(tokens_per_minute=90).shared(3) == Pace(tokens_per_minute=30)
+
+
+async def test_over_http_what_is_refused_is_asked_again_and_every_document_answered():
+    asked = []
+
+    def say(turn):
+        asked.append(turn)
+        if len(asked) <= 12:
+            raise RefusalError(429, "rate_limit_exceeded", "slower", headers={"retry-after": "0"})
+        return {"number": 1}
+
+    with serve(Function(say)) as endpoint:
+        client = {"base_url": endpoint.base_url, "model": "m", "retry": Retry(wait=0)}
+        async with Responses(**client) as model:
+            letters = [f"letter {number}" for number in range(10)]
+            found = [record async for record in extract_many(letters, Letter, model=model)]
+
+    assert [record.value for record in found] == [Letter(number=1)] * 10
+    assert len(asked) == 22
+    assert sum(record.attempts for record in found) == 10

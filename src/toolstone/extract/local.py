@@ -268,5 +268,6 @@ class _Batch(NamedTuple):
             job.keep_all(self.answers)
         except StorageError as error:
             self.kept.set_exception(error)
+            self.kept.exception()  # looked at: all that wait for it may be cancelled
         else:
             self.kept.set_result(None)

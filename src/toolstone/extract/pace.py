@@ -119,7 +119,8 @@ class Paced:
                 error.notes = tuple(notes)
                 turns -= 1
                 wait = error.retry_after or 0.0
-                if not turns or error.outcome != "none" or wait > limits.RETRY_AFTER_MAX:
+                final = not error.retryable or error.outcome != "none"
+                if final or not turns or wait > limits.RETRY_AFTER_MAX:
                     raise
             else:
                 break

@@ -152,7 +152,7 @@ class Throttle:
         self._round: list[float] = []
         self._peak = 0
         self._quickest = float("inf")
-        self._rounded = 0.0
+        self._rounded: float | None = None
 
     @property
     def rate(self) -> float | None:
@@ -187,7 +187,8 @@ class Throttle:
         if self._answers or self._learnt is None:
             self._learn(now)
         else:  # nothing is let through: slower is no help, only later is
-            self._closed = max(self._closed, now + max(wait or 0.0, self._backoff))
+            told = min(wait or 0.0, limits.RETRY_AFTER_MAX)
+            self._closed = max(self._closed, now + max(told, self._backoff))
             self._backoff = min(2 * self._backoff, limits.RETRY_WAIT_MAX)
             self._since, self._passed = self._closed, 0
         self._cut, self._answers, self._round = now, 0, []
@@ -267,18 +268,17 @@ class Throttle:
         if len(self._round) < self.window:
             return
         mean = sum(self._round) / len(self._round)
-        now, last = _now(), self._rounded
-        self._quickest = min(self._quickest * _FORGET ** ((now - last) / _MINUTE), mean)
+        now = _now()
+        minutes = 0.0 if self._rounded is None else min((now - self._rounded) / _MINUTE, _MINUTE)
+        self._quickest = min(self._quickest * _FORGET**minutes, mean)
         self._rounded = now
         filled = self._peak >= int(self.window)
         self._round, self._peak = [], self.busy
         if mean > _SLOWER * self._quickest:
             self._reach = self.window
         elif filled:  # a window that was not used is no proof that it may be larger
-            wider = (
-                min(2 * self.window, self._reach) if self.window < self._reach else self.window + 1
-            )
-            self.window = min(float(self._most), wider)
+            doubled = min(2 * self.window, self._reach)
+            self.window = min(max(doubled, self.window + 1), float(self._most))
 
     def _learn(self, now: float) -> None:
         """A refusal, the first of its round trip: what does the service let through?"""
@@ -288,7 +288,8 @@ class Throttle:
         if self._learnt is None:  # it may have let us use what it had saved up
             self._learnt = _Bucket(measured / 2, _LEARNT, now)
         elif self._passed < _EVIDENCE or elapsed < _SECOND:
-            self._learnt.rate *= 0.5 if self._measured is None else 0.7
+            slower = self._learnt.rate * (0.5 if self._measured is None else 0.7)
+            self._learnt.rate = max(slower, 1 / _MINUTE)
             return
         else:
             rate, self._measured = self._learnt.rate, measured
