@@ -7,8 +7,10 @@ import pytest
 
 SOURCE = Path(__file__).parent.parent / "src" / "toolstone"
 
+GROUND = {"_dataclass"}
 WORDS = {"errors", "items", "events", "outcomes", "limits", "usage", "parts", "_portal", "_secrets"}
 FLOORS = [
+    GROUND,
     WORDS,
     {"ports"},
     {"schema"},

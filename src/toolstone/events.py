@@ -7,10 +7,11 @@ the first day, without class names. `Run` is these facts folded; nothing else is
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import cache
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
+from toolstone._dataclass import dataclass
 from toolstone.errors import StorageError
 from toolstone.items import CallKey, Item  # noqa: TC001  pydantic reads the annotations
 from toolstone.usage import Usage

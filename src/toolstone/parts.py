@@ -10,11 +10,12 @@ import base64
 import mimetypes
 import os
 import stat
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import PurePath
 from typing import Any, Final, Literal
 
 from toolstone import limits
+from toolstone._dataclass import dataclass
 from toolstone.errors import InputError
 
 __all__ = ["File", "Image", "Part", "Text", "render_content"]

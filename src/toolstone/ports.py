@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import field, fields, replace
 from typing import TYPE_CHECKING, Any, Final, Literal, Protocol, runtime_checkable
 
+from toolstone._dataclass import dataclass
 from toolstone.items import FunctionCall, Message
 from toolstone.usage import Usage
 

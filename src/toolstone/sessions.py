@@ -6,10 +6,11 @@ import re
 import time
 import uuid
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final, Literal, TypedDict
 
 from toolstone import limits
+from toolstone._dataclass import dataclass
 from toolstone.errors import ConflictError, InputError, ToolstoneError
 from toolstone.items import CallKey, Given, Item, Message, Reasoning
 from toolstone.ledgers.memory import MemoryLedger

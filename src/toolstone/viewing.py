@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from toolstone._dataclass import dataclass
 from toolstone.errors import DefinitionError, Unsupported
 from toolstone.models import check_model_string, resolve_model
 from toolstone.runs.views import LastTurns, ServerCompaction, Summary, TrimResults

@@ -6,10 +6,11 @@ import asyncio
 import inspect
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import TYPE_CHECKING, Any, Generic, Literal, TypedDict, TypeVar
 
 from toolstone import limits
+from toolstone._dataclass import dataclass
 from toolstone.errors import DefinitionError, ToolstoneError, UsageError
 from toolstone.events import Began
 from toolstone.models import check_model_string, resolve_model

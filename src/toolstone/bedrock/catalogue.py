@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Any
 
+from toolstone._dataclass import dataclass
 from toolstone.bedrock.dialect import Dialect
 from toolstone.bedrock.flight import Flight
 from toolstone.bedrock.names import parse_name

@@ -7,9 +7,10 @@ that one only if `OPENAI_BASE_URL` is Bedrock's and the key is not one of OpenAI
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Final, Literal
 
+from toolstone._dataclass import dataclass
 from toolstone._secrets import Hidden, Variables
 from toolstone.bedrock.auth import ApiKey, MintedKey, SigV4
 from toolstone.bedrock.credentials import MissingCredentialsError

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Any, NoReturn, Protocol
 
+from toolstone._dataclass import dataclass
 from toolstone._secrets import Secret
 from toolstone.bedrock.flight import Flight
 from toolstone.errors import ConfigError

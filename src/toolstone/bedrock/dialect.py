@@ -10,12 +10,13 @@ from __future__ import annotations
 import re
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import cache, cached_property
 from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal
 
+from toolstone._dataclass import dataclass
 from toolstone.errors import AuthError, ConfigError, RateLimitError, ServerError, StatusError
 from toolstone.ports import Profile
 from toolstone.responses.failures import TABLE, Row

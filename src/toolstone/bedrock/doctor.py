@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import os
 import time
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from importlib import metadata
 from typing import TYPE_CHECKING, Any, Final, Literal, TypedDict, Unpack
 
+from toolstone._dataclass import dataclass
 from toolstone._secrets import Variables
 from toolstone.bedrock.checks import aws, deep, offline, online
 from toolstone.bedrock.checks.answers import Visit

@@ -9,10 +9,11 @@ is an `endpoint=` in code, or in the user's own environment.
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import TYPE_CHECKING, Final, Literal
 from urllib.parse import urlsplit
 
+from toolstone._dataclass import dataclass
 from toolstone._secrets import Variables
 from toolstone.bedrock.advice import Place, advise
 from toolstone.bedrock.dialect import Dialect, Family, Gate

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields, replace
+from dataclasses import fields, replace
 from typing import TYPE_CHECKING, Any, Final, Literal
 
+from toolstone._dataclass import dataclass
 from toolstone.errors import Unsupported
 from toolstone.events import Noted
 

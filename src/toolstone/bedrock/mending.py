@@ -9,9 +9,10 @@ is remembered for the process, in `Learnt`, once the service has answered.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import TYPE_CHECKING, Any, Final
 
+from toolstone._dataclass import dataclass
 from toolstone.bedrock.gating import Refusal, field_of, value_of, without
 
 if TYPE_CHECKING:

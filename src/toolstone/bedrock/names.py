@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal
 from urllib.parse import urlsplit
 
+from toolstone._dataclass import dataclass
 from toolstone.errors import ConfigError
 
 if TYPE_CHECKING:

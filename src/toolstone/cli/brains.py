@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 import re
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal
 
+from toolstone._dataclass import dataclass
 from toolstone.errors import InputError
 
 if TYPE_CHECKING:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import itertools
 import json
 import random
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from toolstone._dataclass import dataclass
 from toolstone.cli.find import find_target
 from toolstone.errors import InputError
 

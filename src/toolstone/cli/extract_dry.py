@@ -10,11 +10,12 @@ import asyncio
 import json
 import random
 import sys
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Any, Final
 
 from pydantic_core import to_json
 
+from toolstone._dataclass import dataclass
 from toolstone.cli.words import clean
 from toolstone.errors import InputError, ToolstoneError
 from toolstone.extract.read import Unread

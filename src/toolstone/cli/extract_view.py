@@ -6,9 +6,10 @@ import os
 import sys
 import time
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
+from toolstone._dataclass import dataclass
 from toolstone.cli.words import shorten
 from toolstone.usage import Usage
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal, cast
 
+from toolstone._dataclass import dataclass
 from toolstone.cli.extract_choice import find_schema
 from toolstone.errors import InputError
 from toolstone.extract.pace import Pace

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 import sys
-from dataclasses import dataclass, field, fields
+from dataclasses import field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from toolstone._dataclass import dataclass
 from toolstone.errors import InputError
 
 if TYPE_CHECKING:

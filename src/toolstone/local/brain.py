@@ -1,8 +1,10 @@
 """What thinks behind the local endpoint: the port, what it is asked, the pieces it answers."""
 
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, Literal, Protocol, runtime_checkable
+
+from toolstone._dataclass import dataclass
 
 __all__ = [
     "Annotate",

@@ -6,10 +6,11 @@ import socket
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import field
 from os import PathLike
 from typing import TYPE_CHECKING
 
+from toolstone._dataclass import dataclass
 from toolstone.errors import ConfigError
 from toolstone.local.brain import Brain
 

@@ -8,11 +8,11 @@ import sqlite3
 import time
 import uuid
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from toolstone import limits
+from toolstone._dataclass import dataclass
 from toolstone.local.database import Database, transaction
 from toolstone.local.encoding import encode
 

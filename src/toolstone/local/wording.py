@@ -1,6 +1,6 @@
 """What the events of each kind of content are called. Data."""
 
-from dataclasses import dataclass
+from toolstone._dataclass import dataclass
 
 __all__ = ["ARGUMENTS", "PARTS", "Wording"]
 

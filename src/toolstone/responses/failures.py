@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Final, NamedTuple
 from urllib.parse import urlsplit
 
 from toolstone import limits
+from toolstone._dataclass import dataclass
 from toolstone._secrets import redact
 from toolstone.errors import AuthError, RateLimitError, ServerError, StatusError
 from toolstone.wire.retry_after import retry_after

@@ -5,9 +5,10 @@ As with responses, only what must be there is asked for; everything else is in `
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Any, Final
 
+from toolstone._dataclass import dataclass
 from toolstone.responses.decode import decode
 from toolstone.responses.failures import TABLE, failure, read_error
 from toolstone.responses.misread import json_object, misread

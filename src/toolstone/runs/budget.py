@@ -11,10 +11,11 @@ bytes a token, Chinese and Japanese about three: the estimate errs on the high s
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Any, Final
 
 from toolstone import limits
+from toolstone._dataclass import dataclass
 from toolstone.errors import DefinitionError
 from toolstone.usage import Usage, estimate_tokens
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import lru_cache
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
 from pydantic_core import PydanticSerializationError, to_json
 
 from toolstone import limits
+from toolstone._dataclass import dataclass
 from toolstone.errors import InputError
 from toolstone.ports import NO_SETTINGS, OutputFormat, Profile, Settings
 from toolstone.runs.budget import Budget

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Any, Generic, NoReturn, TypeVar
 
 from pydantic_core import from_json
 
+from toolstone._dataclass import dataclass
 from toolstone.errors import (
     DroppedError,
     EmptyError,

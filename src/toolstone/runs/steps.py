@@ -16,10 +16,11 @@ Read from top to bottom, the first line that applies decides:
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from toolstone import limits
+from toolstone._dataclass import dataclass
 from toolstone.events import Returned
 from toolstone.items import developer, user
 from toolstone.outcomes import Outcome  # noqa: TC001  read by the dataclass

@@ -11,10 +11,11 @@ The question of the present run is never cut off from the work on it.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Any, Final
 
 from toolstone import limits
+from toolstone._dataclass import dataclass
 from toolstone.errors import DefinitionError
 from toolstone.items import FunctionCallOutput, Item, Message, Other, parse_item, user
 from toolstone.outcomes import answers, asks, needs_answer
@@ -145,7 +146,7 @@ class Summary:
     keep_last: int = 6
     model: str | Model | None = None
     instructions: str = field(default=_TOLD, repr=False)
-    settings: Settings = Settings()  # noqa: RUF009  frozen
+    settings: Settings = Settings()
 
     def __post_init__(self) -> None:
         _check("Summary", above=self.above)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from itertools import count
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
@@ -14,6 +14,7 @@ from pydantic_core import (
 )
 
 from toolstone import limits
+from toolstone._dataclass import dataclass
 from toolstone.errors import DefinitionError
 from toolstone.schema.explain import validate
 from toolstone.schema.fragment import Fragment, describe, renamed

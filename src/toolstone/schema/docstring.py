@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import inspect
 import re
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import cache, lru_cache
 from typing import TYPE_CHECKING, Any, Final, Literal
 
+from toolstone._dataclass import dataclass
 from toolstone.errors import DefinitionError
 
 if TYPE_CHECKING:

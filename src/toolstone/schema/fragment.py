@@ -9,7 +9,7 @@ from __future__ import annotations
 import inspect
 import re
 import warnings
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cache, lru_cache
 from types import NoneType, UnionType
 from typing import TYPE_CHECKING, Any, Final, TypeVar, Union, cast, get_args, get_origin
@@ -19,6 +19,7 @@ from pydantic.errors import PydanticSchemaGenerationError
 from pydantic.json_schema import DefsRef, GenerateJsonSchema, PydanticJsonSchemaWarning
 from pydantic_core import to_json
 
+from toolstone._dataclass import dataclass
 from toolstone.errors import DefinitionError
 from toolstone.schema.docstring import read_docstring
 from toolstone.schema.nodes import admits_null

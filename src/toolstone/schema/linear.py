@@ -10,13 +10,13 @@ state, and each character of a text may visit every state, so states are counted
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final, NoReturn
 
 from pydantic_core import SchemaError, SchemaValidator
 
 from toolstone import limits
+from toolstone._dataclass import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from toolstone import limits
+from toolstone._dataclass import dataclass
 from toolstone.schema.linear import pattern_problem
 from toolstone.schema.nodes import children
 

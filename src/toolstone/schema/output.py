@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar, cast, overload
 
 from pydantic_core import SchemaValidator, core_schema
 
 from toolstone import limits
+from toolstone._dataclass import dataclass
 from toolstone.ports import OutputFormat, ToolSpec
 from toolstone.schema.explain import validate
 from toolstone.schema.fragment import Fragment, describe

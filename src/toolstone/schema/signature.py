@@ -5,11 +5,11 @@ from __future__ import annotations
 import inspect
 import sys
 import typing
-from dataclasses import dataclass
 from functools import partial
 from types import FrameType, FunctionType, MethodType, UnionType
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+from toolstone._dataclass import dataclass
 from toolstone.errors import DefinitionError
 
 if TYPE_CHECKING:

@@ -30,9 +30,10 @@ reasons are data on the tool: what stood in the way, or what was translated.
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final, Literal
 
+from toolstone._dataclass import dataclass
 from toolstone.errors import DefinitionError
 from toolstone.schema.lint import FORMATS, Totals, fragment_problems, measure
 from toolstone.schema.nodes import Schema, admits_null, nullable, step

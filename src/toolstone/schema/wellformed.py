@@ -7,11 +7,12 @@ may hold what is said here as a table, so that a schema costs microseconds a nod
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import unquote
 
 from toolstone import limits
+from toolstone._dataclass import dataclass
 from toolstone.schema.linear import PatternProblem, compile_pattern
 from toolstone.schema.nodes import step
 from toolstone.schema.strictjson import clean_name

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import threading
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
+from toolstone._dataclass import dataclass
 from toolstone.errors import RunCancelled
 
 if TYPE_CHECKING:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections import deque
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Final
 from weakref import WeakValueDictionary
 
+from toolstone._dataclass import dataclass
 from toolstone.errors import DefinitionError
 
 __all__ = ["Gate", "Limit"]

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import inspect
 import math
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from toolstone import limits
+from toolstone._dataclass import dataclass
 from toolstone.errors import DefinitionError
 from toolstone.tools.limiter import Gate, Limit
 

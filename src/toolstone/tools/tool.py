@@ -5,13 +5,14 @@ from __future__ import annotations
 import copy
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from types import FunctionType
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from pydantic_core import PydanticSerializationError, to_json
 
 from toolstone import limits
+from toolstone._dataclass import dataclass
 from toolstone.errors import DefinitionError, ToolstoneError
 from toolstone.ports import ToolSpec
 from toolstone.schema.arguments import Arguments, ArgumentsProblem, describe_arguments

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
 from toolstone import limits
+from toolstone._dataclass import dataclass
 from toolstone.errors import ConfigError, DeadlineError
 from toolstone.wire.failed import frameless
 

@@ -10,12 +10,13 @@ from __future__ import annotations
 import asyncio
 import sys
 from contextlib import aclosing, asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import cache, lru_cache
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final
 
 from toolstone import limits
+from toolstone._dataclass import dataclass
 from toolstone._secrets import Hidden
 from toolstone.errors import ConfigError, TransportError
 from toolstone.wire.failed import broken, no_connection, quotable, too_late, unfit

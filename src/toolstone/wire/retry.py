@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import asyncio
 import time
-from dataclasses import dataclass
 from operator import attrgetter
 from typing import TYPE_CHECKING, TypeVar
 
 from toolstone import limits
+from toolstone._dataclass import dataclass
 from toolstone.errors import ConfigError, ServiceError
 
 if TYPE_CHECKING:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
+from toolstone._dataclass import dataclass
 from toolstone.errors import TransportError
 from toolstone.wire.deadlines import Deadlines
 

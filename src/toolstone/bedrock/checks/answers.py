@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import time
-from dataclasses import dataclass, field
+from dataclasses import field
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any
 
 from pydantic_core import to_json
 
 from toolstone import limits
+from toolstone._dataclass import dataclass
 from toolstone.bedrock.catalogue import list_models
 from toolstone.bedrock.choosing import choose_auth
 from toolstone.bedrock.endpoint import resolve_endpoint

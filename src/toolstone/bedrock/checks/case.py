@@ -7,9 +7,10 @@ What cannot be made is kept as a problem, in words, and the other checks go on.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import TYPE_CHECKING, Final, Literal
 
+from toolstone._dataclass import dataclass
 from toolstone._secrets import Hidden, Variables
 from toolstone.bedrock.choosing import BEARER, ChosenAuth, choose_auth
 from toolstone.bedrock.endpoint import Endpoint, Wishes, resolve_endpoint

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import base64
 import binascii
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
 from urllib.parse import parse_qs
+
+from toolstone._dataclass import dataclass
 
 __all__ = ["ShortTerm", "read_short_term"]
 

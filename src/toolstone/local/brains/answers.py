@@ -3,9 +3,10 @@
 import asyncio
 import json
 from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, Final, Literal, TypeAlias, TypeGuard
 
+from toolstone._dataclass import dataclass
 from toolstone.errors import ConfigError
 from toolstone.local import counting
 from toolstone.local.brain import (

@@ -3,10 +3,10 @@
 import json
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from toolstone._dataclass import dataclass
 from toolstone.errors import ConfigError, UsageError
 from toolstone.local.cassettes.compare import canonical, differences
 from toolstone.local.cassettes.keep import keep_request

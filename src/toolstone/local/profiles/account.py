@@ -2,7 +2,7 @@
 
 import tomllib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from toolstone._dataclass import dataclass
 from toolstone.bedrock.verify import AccessKey, LongTermKey
 from toolstone.errors import ConfigError
 from toolstone.local.profiles.observed import Observed, observed

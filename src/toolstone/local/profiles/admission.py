@@ -2,12 +2,13 @@
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import Any
 
 from starlette.requests import Request
 
 from toolstone import limits
+from toolstone._dataclass import dataclass
 from toolstone.local.brain import Choice, RefusalError, Turn
 from toolstone.local.profiles.catalogue import Catalogue, Model
 from toolstone.local.profiles.gates import Gates

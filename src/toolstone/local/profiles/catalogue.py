@@ -1,9 +1,9 @@
 """Which models answer where, under which id and on which path. Pure."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any
 
+from toolstone._dataclass import dataclass
 from toolstone.local.profiles.observed import Observed
 
 __all__ = ["Catalogue", "Model"]

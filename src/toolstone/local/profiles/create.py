@@ -4,13 +4,13 @@ import asyncio
 import logging
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass
 from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 
 from toolstone import limits
+from toolstone._dataclass import dataclass
 from toolstone.local.brain import Brain, End, Item, Piece, RefusalError, Usage
 from toolstone.local.ids import new_id
 from toolstone.local.narrate import Event, Narration

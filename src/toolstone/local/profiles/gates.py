@@ -2,9 +2,9 @@
 
 import base64
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, Literal
 
+from toolstone._dataclass import dataclass
 from toolstone.local.brain import RefusalError
 from toolstone.local.profiles.observed import Observed, Where
 

@@ -1,9 +1,10 @@
 """Who is at the door, and may they do this: each refusal in the words of the host."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
+from toolstone._dataclass import dataclass
 from toolstone.bedrock.verify import Asked, Caller, Fault, VerifyError
 from toolstone.local.brain import RefusalError
 from toolstone.local.profiles.account import Account, Bearer

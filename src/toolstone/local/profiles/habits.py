@@ -8,11 +8,12 @@ import json
 import secrets
 from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass, fields, replace
+from dataclasses import fields, replace
 from typing import Any, ClassVar, Literal
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
+from toolstone._dataclass import dataclass
 from toolstone.errors import ConfigError
 from toolstone.local.brain import Arguments, Call, End, Item, Piece, Text, Usage
 from toolstone.local.narrate import Event

@@ -8,11 +8,11 @@ import json
 import re
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import cache
 from importlib import resources
 from typing import Any, Literal
 
+from toolstone._dataclass import dataclass
 from toolstone.local.brain import RefusalError
 
 __all__ = ["OPENAI_HOST", "Kind", "Observed", "Where", "observed"]

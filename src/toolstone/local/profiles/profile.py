@@ -3,9 +3,10 @@
 import datetime as dt
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import get_args
 
+from toolstone._dataclass import dataclass
 from toolstone.bedrock.verify import Asked, Caller, Verifier
 from toolstone.errors import ConfigError
 from toolstone.local.profiles.account import Account

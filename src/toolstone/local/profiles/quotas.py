@@ -1,8 +1,8 @@
 """Tokens and requests a minute: reserved when a request is admitted, settled when it is over."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 
+from toolstone._dataclass import dataclass
 from toolstone.local.profiles.account import Allowance
 from toolstone.local.profiles.observed import Kind
 

@@ -1,8 +1,8 @@
 """Which paths each host has, and what it says where it has none. Pure."""
 
 import re
-from dataclasses import dataclass
 
+from toolstone._dataclass import dataclass
 from toolstone.local.brain import RefusalError
 from toolstone.local.profiles.observed import Observed, Where
 

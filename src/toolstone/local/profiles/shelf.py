@@ -2,8 +2,9 @@
 
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
+
+from toolstone._dataclass import dataclass
 
 __all__ = ["Kept", "Room", "Scope", "Shelf"]
 

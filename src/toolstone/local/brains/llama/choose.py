@@ -9,10 +9,10 @@ a tool of its own is a call of its own; one that does not belongs to the clause 
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from toolstone import limits
+from toolstone._dataclass import dataclass
 from toolstone.local.brains.llama.engine import Engine
 from toolstone.local.brains.llama.fit import fills, fit, names, own_words, required_texts
 from toolstone.local.brains.llama.prompts import request_prompt, spoken, talk_prompts, tool_words

@@ -4,11 +4,11 @@ import asyncio
 import json
 from collections import OrderedDict
 from collections.abc import AsyncGenerator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from toolstone import limits
+from toolstone._dataclass import dataclass
 from toolstone.errors import ConfigError
 
 if TYPE_CHECKING:

@@ -2,9 +2,9 @@
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
+from toolstone._dataclass import dataclass
 from toolstone.local.brain import RefusalError, Turn
 from toolstone.local.brains.llama.custom import as_function
 from toolstone.local.brains.llama.prompts import Fact, chat_prompt, spoken, tool_words

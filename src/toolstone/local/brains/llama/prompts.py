@@ -6,8 +6,9 @@ that ends in the middle of the next one. No example resembles a prompt that meas
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
+
+from toolstone._dataclass import dataclass
 
 __all__ = [
     "Fact",

@@ -2,7 +2,8 @@
 
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+
+from toolstone._dataclass import dataclass
 
 __all__ = ["FUNCTION_WORDS", "Word", "dates", "numbers", "related", "stems", "words"]
 
