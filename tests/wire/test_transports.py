@@ -509,6 +509,26 @@ async def test_more_than_the_connections_wait_for_each_other(transport, peer):
     assert (len(there.requests), there.connections) == (30, 3)
 
 
+async def test_requests_to_two_origins_by_turns_keep_their_connections(transport, peer):
+    async with peer.Peer(peer.reply(200, b"one")) as one, peer.Peer(peer.reply(200, b"two")) as two:
+        carrier = transport(connections=2)
+        for _ in range(5):
+            assert (await carrier.send(post(one.url))).body == b"one"
+            assert (await carrier.send(post(two.url))).body == b"two"
+
+    assert (one.connections, two.connections) == (1, 1)
+
+
+async def test_an_unused_connection_makes_way_for_one_to_elsewhere(transport, peer):
+    async with peer.Peer(peer.reply(200, b"one")) as one, peer.Peer(peer.reply(200, b"two")) as two:
+        carrier = transport(connections=2)
+        await asyncio.gather(*(carrier.send(post(one.url)) for _ in range(6)))
+        answers = await asyncio.gather(*(carrier.send(post(two.url)) for _ in range(6)))
+
+    assert {answer.body for answer in answers} == {b"two"}
+    assert (one.connections, two.connections) == (2, 2)
+
+
 @pytest.mark.parametrize("connections", [0, -1])
 def test_no_connections_at_all_are_refused(connections):
     with pytest.raises(ConfigError, match="at least 1"):

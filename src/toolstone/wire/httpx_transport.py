@@ -1,8 +1,8 @@
 """HTTP by httpx, the default.
 
 httpx looks at every connection and every waiting request of a pool for every request: with 100 at
-once that costs more than the request. So there are several small pools, filled one after the
-other, and whoever finds no free place waits before them.
+once that costs more than the request. So each connection has a pool of its own here: who asks
+takes the one that was used last, or opens another, or waits for one.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from contextlib import aclosing, asynccontextmanager
 from dataclasses import field
 from functools import cache, lru_cache
 from importlib import import_module
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from toolstone import limits
 from toolstone._dataclass import dataclass
@@ -34,11 +34,17 @@ if TYPE_CHECKING:
 
 __all__ = ["HttpxTransport"]
 
-_SHARD: Final = 10
-"""Connections of one small pool."""
 
-_Behind = tuple[str | None, bool]
-"""What a pool is for: the proxy before it, and whether nothing is encrypted."""
+class _Way(NamedTuple):
+    """Where a connection leads."""
+
+    proxy: str | None
+    origin: str
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether nothing on it is encrypted."""
+        return self.origin.startswith("http:") and not (self.proxy or "").startswith("https:")
 
 
 def _look_once_for(module: str) -> None:
@@ -92,7 +98,7 @@ class HttpxTransport:
         self._client = client
         proxy = None if proxy is None else Hidden(proxy)
         plan = _Plan(verify, trust_env, proxy, connections)
-        self._pools = PerLoop[_Shards](lambda: _Shards(plan), _Shards.aclose)
+        self._pools = PerLoop[_Connections](lambda: _Connections(plan), _Connections.aclose)
 
     async def send(self, request: HttpRequest) -> HttpReply:
         """See `Transport`."""
@@ -107,16 +113,17 @@ class HttpxTransport:
             async with aclosing(answer), aclosing(_chunks(answer)) as raw:
                 yield _Stream(answer, raw)
             return
-        shards = await self._pools.get()
-        async with shards.places:
-            shard = shards.pick(request.url)
-            shard.busy += 1
+        connections = await self._pools.get()
+        async with connections.places:
+            way = connections.way(request.url)
+            free = connections.free.setdefault(way, [])
+            connection = free.pop() if free else await connections.make(way)
             try:
-                answer = await _open(_plain_request, shard.pool.handle_async_request, request)
+                answer = await _open(_plain_request, connection.handle_async_request, request)
                 async with aclosing(answer), aclosing(_chunks(answer)) as raw:
                     yield _Stream(answer, raw)
             finally:
-                shard.busy -= 1
+                free.append(connection)
 
     async def aclose(self) -> None:
         """See `Transport`. A client that was handed in stays open."""
@@ -129,35 +136,28 @@ class HttpxTransport:
 
 @dataclass(frozen=True, slots=True)
 class _Plan:
-    """How the small pools are made."""
+    """How connections are made."""
 
     verify: ssl.SSLContext | str | None
     trust_env: bool
     proxy: str | None = field(repr=False)
     connections: int
 
-    @property
-    def size(self) -> int:
-        """Connections of each."""
-        return min(self.connections, _SHARD)
-
-    def make_pool(self, behind: _Behind) -> Any:
-        """One small pool: httpx without the layer that adds cookies, redirects and its own auth.
+    def make(self, way: _Way) -> Any:
+        """One connection: httpx without the layer that adds cookies, redirects and its own auth.
 
         Raises:
             ConfigError: The proxy's URL is not one.
         """
         httpx = _httpx()
-        proxy, plain = behind
-        bounds = httpx.Limits(max_connections=self.size, max_keepalive_connections=self.size)
         try:
             return httpx.AsyncHTTPTransport(
                 verify=trusting_nobody()
-                if plain
+                if way.is_plain
                 else tls_context(self.verify, trust_env=self.trust_env),
                 trust_env=False,
-                proxy=proxy,
-                limits=bounds,
+                proxy=way.proxy,
+                limits=httpx.Limits(max_connections=1, max_keepalive_connections=1),
             )
         except (ValueError, ImportError, httpx.InvalidURL) as error:
             why = type(error).__name__  # all of it that is told: it quotes a URL with a password
@@ -167,39 +167,43 @@ class _Plan:
         )
 
 
-class _Shard:
-    __slots__ = ("busy", "pool")
+class _Connections:
+    """The connections of one event loop.
 
-    def __init__(self, pool: Any) -> None:
-        self.pool = pool
-        self.busy = 0
-
-
-class _Shards:
-    """The small pools of one event loop."""
+    Attributes:
+        places: Whoever has one may take a free connection, or make one.
+        free: Those that nobody uses now, the last used at the end.
+    """
 
     def __init__(self, plan: _Plan) -> None:
         self.places = asyncio.Semaphore(plan.connections)
+        self.free: dict[_Way, list[Any]] = {}
+        self._made: list[Any] = []
         self._plan = plan
         self._proxies = Proxies(plan.proxy, trust_env=plan.trust_env)
-        self._behind: dict[_Behind, list[_Shard]] = {}
 
-    def pick(self, url: str) -> _Shard:
-        """The first that has a free place, so that connections are used again; or a new one."""
-        proxy = self._proxies.find(url)
-        behind = proxy, url.startswith("http:") and not (proxy or "").startswith("https:")
-        shards = self._behind.setdefault(behind, [])
-        for shard in shards:
-            if shard.busy < self._plan.size:
-                return shard
-        shards.append(_Shard(self._plan.make_pool(behind)))
-        return shards[-1]
+    def way(self, url: str) -> _Way:
+        """The way that a request takes."""
+        return _Way(self._proxies.find(url), "/".join(url.split("/", 3)[:3]))
+
+    async def make(self, way: _Way) -> Any:
+        """Another connection; if there are as many as there may be, in the place of a free one.
+
+        Raises:
+            ConfigError: The proxy's URL is not one.
+        """
+        if len(self._made) >= self._plan.connections:
+            unused = next(free for free in self.free.values() if free).pop(0)
+            self._made.remove(unused)
+            await unused.aclose()
+        self._made.append(self._plan.make(way))
+        return self._made[-1]
 
     async def aclose(self) -> None:
-        for shards in self._behind.values():
-            for shard in shards:
-                await shard.pool.aclose()
-        self._behind.clear()
+        for connection in self._made:
+            await connection.aclose()
+        self._made.clear()
+        self.free.clear()
 
 
 class _Stream:
