@@ -72,7 +72,7 @@ PURE = [
     "responses/objects.py",
     "responses/capabilities.py",
     "responses/misread.py",
-    "extract/columns.py",
+    "extract/files/columns.py",
     "extract/dates.py",
     "extract/evidence.py",
     "extract/grounding.py",

@@ -16,8 +16,8 @@ from pydantic import BaseModel
 from campaigns._killed import Marks, Trap
 from toolstone import Responses
 from toolstone.extract import Document, extract_many
+from toolstone.extract.files.outbox import Outbox
 from toolstone.extract.job import Answer, Job
-from toolstone.extract.outbox import Outbox
 from toolstone.wire import AiohttpTransport
 
 if TYPE_CHECKING:

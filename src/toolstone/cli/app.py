@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from toolstone import __version__
-from toolstone.cli.extract_command import extract
+from toolstone.cli.extract.command import extract
 from toolstone.cli.failures import FAILED, reported
 from toolstone.errors import InputError
 

@@ -4,12 +4,12 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from toolstone.extract.files.read import read_documents as read_documents
     from toolstone.extract.job import Job as Job
     from toolstone.extract.many import extract_many as extract_many
     from toolstone.extract.many import extract_many_sync as extract_many_sync
     from toolstone.extract.pace import Pace as Pace
     from toolstone.extract.plan import Plan as Plan
-    from toolstone.extract.read import read_documents as read_documents
     from toolstone.extract.records import Document as Document
     from toolstone.extract.records import Evidence as Evidence
     from toolstone.extract.records import Failure as Failure
@@ -27,7 +27,7 @@ _HOME_OF = {
     "Split": "splitting",
     "extract_many": "many",
     "extract_many_sync": "many",
-    "read_documents": "read",
+    "read_documents": "files.read",
 }
 
 __all__ = sorted(_HOME_OF)  # noqa: PLE0605  the names above, each once

@@ -21,8 +21,8 @@ from typing import (
 from toolstone import limits
 from toolstone._portal import block
 from toolstone.errors import DefinitionError, InputError
+from toolstone.extract.files.read import Unread, row_document
 from toolstone.extract.plan import Plan
-from toolstone.extract.read import Unread, row_document
 from toolstone.extract.records import Document, Failure, Record
 from toolstone.ports import NO_SETTINGS
 
@@ -211,7 +211,7 @@ async def _records(
 
 def _engine(name: Engine) -> Any:
     if name == "ray":
-        from toolstone.extract.ray import run_ray  # noqa: PLC0415  an extra
+        from toolstone.extract.cluster.ray import run_ray  # noqa: PLC0415  an extra
 
         return run_ray
     from toolstone.extract.local import run_local  # noqa: PLC0415  with its own needs

@@ -7,10 +7,10 @@ import pytest
 from pydantic import BaseModel
 
 from toolstone.errors import DefinitionError, InputError, StorageError
-from toolstone.extract.columns import columns_of, value_schema
+from toolstone.extract.files.columns import columns_of, value_schema
+from toolstone.extract.files.write import LineWriter, check_output, write_parquet
 from toolstone.extract.records import Evidence, Failure, Record
 from toolstone.extract.shape import Shape
-from toolstone.extract.write import LineWriter, check_output, write_parquet
 from toolstone.usage import Usage
 
 

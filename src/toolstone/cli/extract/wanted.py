@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal, cast
 
 from toolstone._dataclass import dataclass
-from toolstone.cli.extract_choice import find_schema
+from toolstone.cli.extract.choice import find_schema
 from toolstone.errors import InputError
 from toolstone.extract.pace import Pace
 from toolstone.extract.plan import Plan
@@ -27,7 +27,7 @@ _TAILS: Final = ("", "-wal", "-shm", "-journal", "-lock")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wanted:
-    """The options, as `extract_command` has them."""
+    """The options, as `command` has them."""
 
     schema: str
     source: str

@@ -121,7 +121,7 @@ def extract(  # noqa: PLR0913  its options
     debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks.")] = False,
 ) -> None:
     """Read one schema out of many documents; the same command goes on where it stopped."""
-    from toolstone.cli.extracting import Wanted, extract_all  # noqa: PLC0415  only this command
+    from toolstone.cli.extract.work import Wanted, extract_all  # noqa: PLC0415  only this command
 
     with reported(debug=debug):
         wanted = Wanted(

@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 from toolstone.cli.app import app
 from toolstone.local import Function, refusal, serve
 
-SCHEMA = __file__.replace("test_extract.py", "invoices_under_test.py:Invoice")
+SCHEMA = __file__.replace("test_command.py", "invoices_under_test.py:Invoice")
 
 
 class Clerk:

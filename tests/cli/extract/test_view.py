@@ -2,7 +2,7 @@
 
 import re
 
-from toolstone.cli.extract_view import Tally, choose_progress, put_summary
+from toolstone.cli.extract.view import Tally, choose_progress, put_summary
 from toolstone.extract.records import Evidence, Failure, Record
 from toolstone.runs.budget import Price
 from toolstone.usage import Usage

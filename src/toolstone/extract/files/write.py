@@ -18,8 +18,8 @@ from contextlib import ExitStack, suppress
 from typing import TYPE_CHECKING, Any, Final, Self
 
 from toolstone.errors import InputError, StorageError
-from toolstone.extract.columns import Column, cells, columns_of, put_json
-from toolstone.extract.tables import load_pyarrow
+from toolstone.extract.files.columns import Column, cells, columns_of, put_json
+from toolstone.extract.files.tables import load_pyarrow
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from toolstone.errors import InputError
-from toolstone.extract.write import LineWriter, check_output, write_parquet
+from toolstone.extract.files.write import LineWriter, check_output, write_parquet
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

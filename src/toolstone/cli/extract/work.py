@@ -12,20 +12,20 @@ import sys
 from contextlib import aclosing
 from typing import TYPE_CHECKING, Any, Final
 
-from toolstone.cli.extract_choice import Chosen, read_gold
-from toolstone.cli.extract_view import Tally, choose_progress, put_summary
-from toolstone.cli.extract_wanted import Wanted
+from toolstone.cli.extract.choice import Chosen, read_gold
+from toolstone.cli.extract.view import Tally, choose_progress, put_summary
+from toolstone.cli.extract.wanted import Wanted
 from toolstone.cli.failures import FAILED
 from toolstone.cli.words import clean
-from toolstone.extract.columns import value_schema
+from toolstone.extract.files.columns import value_schema
+from toolstone.extract.files.outbox import Outbox
+from toolstone.extract.files.read import read_documents
+from toolstone.extract.files.write import check_output
 from toolstone.extract.job import Job
 from toolstone.extract.many import extract_many
-from toolstone.extract.outbox import Outbox
-from toolstone.extract.read import read_documents
-from toolstone.extract.write import check_output
 
 if TYPE_CHECKING:
-    from toolstone.cli.extract_view import Progress
+    from toolstone.cli.extract.view import Progress
     from toolstone.extract.plan import Plan
     from toolstone.extract.score import Score
 
@@ -45,7 +45,7 @@ def extract_all(wanted: Wanted) -> int:
     source = read_documents(wanted.source, **wanted.columns, leave_out=wanted.own_files())
     documents = Chosen(source, wanted.limit, wanted.sample)
     if wanted.dry_run:
-        from toolstone.cli.extract_dry import look_ahead  # noqa: PLC0415  only then
+        from toolstone.cli.extract.dry import look_ahead  # noqa: PLC0415  only then
 
         return look_ahead(wanted, plan, documents)
     check_output(wanted.output)

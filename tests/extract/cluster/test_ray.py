@@ -1,7 +1,7 @@
 """A real Ray of two workers on this machine, one of which is killed; and a driver that is killed.
 
 They need the extra, 600 MB that the other tests do without:
-`pip install -e '.[local,ray]' pytest hypothesis psutil && python -m pytest tests/extract/test_ray.py`
+`pip install -e '.[local,ray]' pytest hypothesis psutil && python -m pytest tests/extract/cluster/test_ray.py`
 """
 
 import asyncio

@@ -18,7 +18,7 @@ from pydantic_core import to_json
 from toolstone._dataclass import dataclass
 from toolstone.cli.words import clean
 from toolstone.errors import InputError, ToolstoneError
-from toolstone.extract.read import Unread
+from toolstone.extract.files.read import Unread
 from toolstone.extract.records import digest
 from toolstone.models import resolve_model
 from toolstone.usage import Usage, estimate_tokens
@@ -26,7 +26,7 @@ from toolstone.usage import Usage, estimate_tokens
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable
 
-    from toolstone.cli.extract_wanted import Wanted
+    from toolstone.cli.extract.wanted import Wanted
     from toolstone.extract.plan import Plan
     from toolstone.extract.records import Document
     from toolstone.responses.objects import TokenCount

@@ -8,7 +8,7 @@ from typing import IO, TYPE_CHECKING, Any, Final
 
 from toolstone import limits
 from toolstone.errors import InputError
-from toolstone.extract.texts import missing_extra
+from toolstone.extract.files.texts import missing_extra
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -5,8 +5,8 @@ import json
 import pytest
 
 from toolstone.errors import InputError
+from toolstone.extract.files.outbox import Outbox
 from toolstone.extract.job import Job, fingerprint
-from toolstone.extract.outbox import Outbox
 from toolstone.extract.records import Document, Record
 
 SCHEMA = {"type": "object", "properties": {"n": {"type": "integer"}}}

@@ -3,8 +3,8 @@
 Documents, identical ones, the job's file, order and give-out are `run_local`'s, here in the process
 that wants the records: so records and the rule of restarting are the same. Only `ask` goes through
 the cluster. A dataset of shifts is streamed to a pool of actors, each of which has one client and
-draws documents from the desk (`toolstone.extract.desk`), which Ray runs beside this process. Ray
-Data starts the actors anew when they die, and has their shifts worked again.
+draws documents from the `Desk`, which Ray runs beside this process. Ray Data starts the actors anew
+when they die, and has their shifts worked again.
 
 Ray's own checkpoints are not used: they are written by datasets that end in files, once for a whole
 block, and a plan of ours ends here.
@@ -22,11 +22,11 @@ from typing import TYPE_CHECKING, Any, Final
 
 from toolstone import limits
 from toolstone.errors import ConfigError, DefinitionError, SetupError
-from toolstone.extract.desk import Desk
+from toolstone.extract.cluster.desk import Desk
+from toolstone.extract.cluster.worker import Worker
 from toolstone.extract.local import run_local
 from toolstone.extract.pace import Pace
 from toolstone.extract.records import Record
-from toolstone.extract.worker import Worker
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping

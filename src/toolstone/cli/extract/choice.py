@@ -15,7 +15,7 @@ from toolstone.errors import InputError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from toolstone.extract.read import Documents, Unread
+    from toolstone.extract.files.read import Documents, Unread
     from toolstone.extract.records import Document
 
 __all__ = ["Chosen", "find_schema", "read_gold"]
@@ -100,8 +100,8 @@ def read_gold(path: Path) -> dict[str, Any]:
     Raises:
         InputError: It cannot be read, or a line is no such object.
     """
-    from toolstone.extract.read import row_document  # noqa: PLC0415  for who scores
-    from toolstone.extract.tables import rows_of  # noqa: PLC0415
+    from toolstone.extract.files.read import row_document  # noqa: PLC0415  for who scores
+    from toolstone.extract.files.tables import rows_of  # noqa: PLC0415
 
     if path.suffix.lower() not in {".jsonl", ".ndjson"}:
         raise InputError(f"{path.name!r}: right values are read from JSON lines (.jsonl)")

@@ -9,7 +9,7 @@ import pytest
 
 from toolstone.errors import ConfigError, InputError
 from toolstone.extract import Document, read_documents
-from toolstone.extract.read import Unread, row_document
+from toolstone.extract.files.read import Unread, row_document
 
 HTML = b"""<!doctype html><html><head><meta charset="iso-8859-1"><title>Bill</title>
 <style>p { color: red }</style><script>alert("no")</script></head><body>

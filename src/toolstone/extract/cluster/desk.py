@@ -15,13 +15,13 @@ from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING, Any
 
 from toolstone import limits
-from toolstone.extract.line import Reply
+from toolstone.extract.cluster.line import Reply
 from toolstone.extract.till import Tally, Till
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine, Iterable, Sequence
 
-    from toolstone.extract.line import Call
+    from toolstone.extract.cluster.line import Call
     from toolstone.extract.pace import Pace
     from toolstone.extract.records import Document
     from toolstone.extract.throttle import Turn

@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from toolstone.errors import InputError
+from toolstone.extract.files.tables import TABLE_SUFFIXES, count_rows, json_rows, rows_of
+from toolstone.extract.files.texts import TEXT_SUFFIXES, read_text
 from toolstone.extract.records import Document
-from toolstone.extract.tables import TABLE_SUFFIXES, count_rows, json_rows, rows_of
-from toolstone.extract.texts import TEXT_SUFFIXES, read_text
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping

@@ -11,7 +11,7 @@ from uuid import uuid4
 
 from toolstone.errors import ToolstoneError
 from toolstone.extract.asking import ask
-from toolstone.extract.line import Charged, FarThrottle, Line
+from toolstone.extract.cluster.line import Charged, FarThrottle, Line
 from toolstone.extract.pace import Paced
 from toolstone.extract.plan import Plan
 

@@ -8,9 +8,9 @@ import pytest
 
 from toolstone import AuthError, Budget, ConfigError, RateLimitError, StoppedError
 from toolstone.extract import Document, Pace
-from toolstone.extract.desk import Desk
+from toolstone.extract.cluster.desk import Desk
+from toolstone.extract.cluster.worker import Worker
 from toolstone.extract.plan import Plan
-from toolstone.extract.worker import Worker
 from toolstone.ports import Profile
 from toolstone.testing import Scripted
 from toolstone.usage import Usage

@@ -1,0 +1,1 @@
+"""Extraction on a cluster: a desk hands documents out, workers ask, Ray keeps both running."""
