@@ -177,6 +177,16 @@ async def test_a_budget_of_money_is_kept_to_and_used_though_many_are_asked_at_on
     assert 1.0 - worst < sum(price.of(record.usage) for record in finished) <= 1.0
 
 
+async def test_the_price_of_a_model_string_is_that_of_the_string(clerk):
+    model = f"responses+{clerk.base_url}#any"
+    affordable = Budget(dollars=1, prices={model: Price(1, 1)})
+    dear = Budget(dollars=1, prices={model: Price(10_000_000, 10_000_000)})
+
+    assert [record.ok for record in await read(["3 tea"], model, budget=affordable)] == [True]
+    with pytest.raises(StoppedError, match="dollars"):
+        await read(["3 tea"], model, budget=dear)
+
+
 async def test_a_job_file_remembers_what_was_answered(clerk, model, tmp_path):
     job = tmp_path / "orders.job"
     first = await read(TEXTS[:5], model, job=job, ordered=True)

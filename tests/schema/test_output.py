@@ -97,6 +97,12 @@ def test_the_format_is_named_for_the_type():
     assert OutputType.of(list[Report]).format.name == "output"
 
 
+def test_an_output_type_stays_as_it_is():
+    ready = OutputType.of(Report)
+
+    assert OutputType.of(ready) is ready
+
+
 def test_strict_can_be_demanded_and_declined():
     assert not OutputType.of(Report, strict=False).format.strict
     with pytest.raises(

@@ -41,8 +41,7 @@ class Asker(Agent[Any]):
     """An agent without tools and sessions that reads texts into one shape.
 
     Args:
-        name: The model's name: the key of a price table.
-        model: The model.
+        model: The model; its `name` is the key of a price table.
         output: What it reads texts into.
         instructions: What it is told first.
         settings: Parameters of every request.
@@ -53,7 +52,6 @@ class Asker(Agent[Any]):
 
     def __init__(
         self,
-        name: str,
         model: Model,
         output: OutputType[Any],
         *,
@@ -63,14 +61,13 @@ class Asker(Agent[Any]):
     ) -> None:
         super().__init__(
             model,
+            output=output,
             instructions=instructions,
             settings=settings,
             reasks=reasks,
             budget=_ITS_OWN,
             ledger=_Nowhere(),
         )
-        self._shop.output = output
-        self._shop.given = name
 
     async def read(self, text: str, tally: Tally, parent: Purse | None) -> Any:
         """Have a text read.

@@ -137,7 +137,8 @@ class Plan(Generic[T]):
         """Get hold of the model; once.
 
         Args:
-            around: Makes of the model the one that is asked, such as a paced one.
+            around: Makes of the model the one that is asked, such as a paced one; its `name` must
+                be `model_name` where dollars are counted.
 
         Raises:
             ConfigError: A key, a region or an extra is missing.
@@ -173,7 +174,6 @@ class Plan(Generic[T]):
             told = rules(self) if name == "whole" else part_rules(self)
             output = self._whole if name == "whole" else self._partial
             found = self._askers[name] = Asker(
-                self.model_name,
                 self._model,
                 output,
                 instructions=told,

@@ -80,12 +80,14 @@ class OutputType(Generic[T]):
 
         Args:
             annotation: A Pydantic model, dataclass, TypedDict, union, list, scalar, `Literal`
-                or `str`.
+                or `str`; an output type stays as it is.
             strict: Strict, not strict, or strict where that keeps Python's meaning.
 
         Raises:
             DefinitionError: It cannot be described, or cannot be strict as asked.
         """
+        if isinstance(annotation, OutputType):
+            return annotation
         if annotation is str:
             return OutputType(str, reasons=("plain text has no schema",))
         part = describe(annotation)
