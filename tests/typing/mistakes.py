@@ -1,6 +1,6 @@
 """Mistakes that type checkers must see: each marked line is an error for both."""
 
-from toolstone import Agent, Image, custom_tool
+from toolstone import Agent, Image, custom_tool, extract_many_sync
 from toolstone.tools import ToolContext, tool
 
 
@@ -26,3 +26,8 @@ custom_tool(regex=3)  # error
 agent = Agent("local/smollm2", output=int)
 agent.run_sync("hi", sesion="s")  # error
 text: str = agent.run_sync("hi").output  # error
+extract_many_sync(["a"], int)  # error
+extract_many_sync(["a"], int, model="local/smollm2", evidence="all")  # error
+extract_many_sync([5], int, model="local/smollm2")  # error
+for record in extract_many_sync(["a"], int, model="local/smollm2"):
+    said: str = record.value  # error

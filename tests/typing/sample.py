@@ -2,7 +2,8 @@
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import assert_type
+from pathlib import Path
+from typing import Any, assert_type
 
 from pydantic import BaseModel
 
@@ -20,9 +21,12 @@ from toolstone import (
     Text,
     TrimResults,
     custom_tool,
+    extract_many,
+    extract_many_sync,
     user,
 )
 from toolstone.events import Answered
+from toolstone.extract import Document, Failure, Pace, Record, Split
 from toolstone.schema import OutputType, PartialReader
 from toolstone.tools import Limit, Tool, Toolbox, ToolContext, dispatch, tool
 
@@ -112,3 +116,21 @@ wide = Agent(
 looked = wide.run_sync(["What?", Image(path="x.png"), File(data=b"x"), Text("y"), user("z")])
 assert_type(looked.turns, tuple[Answered, ...])
 assert_type(wide.with_(view=None), Agent[str])
+
+
+async def extracted() -> None:
+    async for record in extract_many(
+        ["a", Path("b.txt"), {"text": "c"}, Document("d", "d")],
+        Report,
+        model="local/smollm2",
+        split=Split(500),
+    ):
+        assert_type(record, Record[Report])
+        assert_type(record.value, Report | None)
+        assert_type(record.error, Failure | None)
+
+
+for found in extract_many_sync(["a"], Deps, model="local/smollm2", pace=Pace(), job="a.job"):
+    assert_type(found, Record[Deps])
+for row in extract_many_sync([{"text": "a"}], {"type": "object"}, model="local/smollm2"):
+    assert_type(row, Record[Any])
