@@ -31,7 +31,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from campaigns import _extracted, _killed
-from campaigns.kill import _heard
+from campaigns.kill import heard
 from toolstone.local import Function, serve
 
 if TYPE_CHECKING:
@@ -183,10 +183,10 @@ class Sweep:
             )
         os.close(writer)
         try:
-            if kind == _INSTANT and _heard(reader, number):
+            if kind == _INSTANT and heard(reader, number):
                 time.sleep(delay)
                 os.kill(pid, signal.SIGKILL)
-            _heard(reader, sys.maxsize)
+            heard(reader, sys.maxsize)
         except TimeoutError:
             os.kill(pid, signal.SIGKILL)
             case.tell("stuck", "it lived on")

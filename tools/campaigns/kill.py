@@ -230,10 +230,10 @@ class Sweep:
         delay = self._random.random() * _DELAY
         stuck = False
         try:
-            if kind == _INSTANT and _heard(reader, number):
+            if kind == _INSTANT and heard(reader, number):
                 time.sleep(delay)
                 os.kill(pid, signal.SIGKILL)
-            _heard(reader, sys.maxsize)
+            heard(reader, sys.maxsize)
         except TimeoutError:
             stuck = True
             os.kill(pid, signal.SIGKILL)
@@ -353,7 +353,7 @@ def _numbers(script: _killed.Script) -> Iterator[int]:
                 yield int(json.loads(part.arguments)["n"])
 
 
-def _heard(reader: int, signs: int) -> bool:
+def heard(reader: int, signs: int) -> bool:
     """Wait for so many signs of life; False if the child ended before."""
     deadline = time.monotonic() + _SECONDS
     while signs > 0:
