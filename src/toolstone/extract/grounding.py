@@ -20,8 +20,9 @@ from toolstone.extract.numbers import number_of, numbers_in
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from decimal import Decimal
 
-    from toolstone.extract.dates import Time
+    from toolstone.extract.dates import Date, Time
 
 __all__ = ["Source", "Span"]
 
@@ -43,6 +44,7 @@ class Source:
 
     def __init__(self, text: str) -> None:
         self.text = text
+        self._found: dict[tuple[bool, str], list[Span]] = {}
 
     def places(self, value: Any) -> list[Span]:
         """Where a value stands: everywhere, up to a limit, the plainest places first.
@@ -52,7 +54,11 @@ class Source:
         """
         if isinstance(value, bool) or value is None or value == "":
             return []
-        return self._places(value if isinstance(value, str) else repr(value), value)
+        said = value if isinstance(value, str) else repr(value)
+        known = said is value, said
+        if known not in self._found:
+            self._found[known] = self._places(said, value)[: limits.EXTRACT_PLACES]
+        return self._found[known]
 
     def quote_places(self, quote: str) -> list[Span]:
         """Where these words stand. Numbers and dates are words here."""
@@ -65,12 +71,11 @@ class Source:
         if (date := date_of(said)) is not None:
             return self._moments(date, time_of(said))
         if (time := time_of(said)) is not None:
-            return [span for span, read in times_in(self.text) if read == time]
+            return self._times.get(time, [])
         if isinstance(value, str) and (found := self._loose(said)):
             return found
         if (number := number_of(said)) is not None:
-            found = [span for span, readings in self._numbers if number in readings]
-            found = [span for span in found if span not in self._numerals]
+            found = self._numbers.get(number, [])
             alone = [span for span in found if not self._continues(span)]
             return alone or (found if said is not value else [])
         return self._inside(said) if isinstance(value, str) else []
@@ -87,8 +92,8 @@ class Source:
             return []
         letters, places = self._letters
         spans = ((places[start], places[end - 1] + 1) for start, end in _all(letters, wanted))
-        fitting = (s for s in spans if _same_numbers(said, self.text[slice(*s)]))
-        return _some(span for span in fitting if self._whole(span))
+        whole = (span for span in spans if self._whole(span))
+        return _some(span for span in whole if _same_numbers(said, self.text[slice(*span)]))
 
     def _inside(self, said: str) -> list[Span]:
         """A long word inside a longer one."""
@@ -125,30 +130,45 @@ class Source:
     # ------------------------------------------------------------------------ as numbers, dates
 
     @cached_property
-    def _numbers(self) -> list[tuple[Span, frozenset[Any]]]:
-        return list(numbers_in(self.text))
-
-    @cached_property
-    def _numerals(self) -> frozenset[Span]:
-        return frozenset(numerals_in(self.text))
+    def _numbers(self) -> dict[Decimal, list[Span]]:
+        """Where each number stands."""
+        numerals = frozenset(numerals_in(self.text))
+        found: dict[Decimal, list[Span]] = {}
+        for span, readings in numbers_in(self.text):
+            if span not in numerals:
+                for number in readings:
+                    found.setdefault(number, []).append(span)
+        return found
 
     def _moments(self, date: tuple[int, int, int], time: Time | None) -> list[Span]:
         """Where a date stands, with its time if it stands beside; a time must stand somewhere."""
-        days = [span for span, read in self._dates if read.is_of(date)]
+        _, month, day = date
+        named = [*self._dates.get((month, day), ()), *self._dates.get((month, 0), ())]
+        days = [span for span, read in named if read.is_of(date)]
         if time is None or not any(time):
             return days
-        hours = [span for span, read in times_in(self.text) if read == time]
-        both = [
-            (min(day[0], hour[0]), max(day[1], hour[1]))
-            for day in days
-            for hour in hours
-            if hour[0] - day[1] in _BESIDE or day[0] - hour[1] in _BESIDE
-        ]
-        return both or (days if hours else [])
+        hours = self._times.get(time, [])
+        begin, end = dict(hours), {end: start for start, end in hours}
+        after = [(d[0], begin[at]) for d in days for gap in _BESIDE if (at := d[1] + gap) in begin]
+        before = [(end[at], d[1]) for d in days for gap in _BESIDE if (at := d[0] - gap) in end]
+        return after or before or (days if hours else [])
 
     @cached_property
-    def _dates(self) -> list[tuple[Span, Any]]:
-        return sorted(dates_in(self.text), key=lambda found: found[1].vague)
+    def _dates(self) -> dict[tuple[int, int], list[tuple[Span, Date]]]:
+        """Where each month and day stands, those with a year first; a day of 0 is not said."""
+        found: dict[tuple[int, int], list[tuple[Span, Date]]] = {}
+        for one in sorted(dates_in(self.text), key=lambda one: one[1].vague):
+            for said in one[1].months:
+                found.setdefault(said, []).append(one)
+        return found
+
+    @cached_property
+    def _times(self) -> dict[Time, list[Span]]:
+        """Where each time of day stands."""
+        found: dict[Time, list[Span]] = {}
+        for span, time in times_in(self.text):
+            found.setdefault(time, []).append(span)
+        return found
 
 
 def _all(text: str, wanted: str) -> Iterator[Span]:
@@ -171,7 +191,9 @@ def _same_numbers(said: str, found: str) -> bool:
 
 def _glued(two: str) -> bool:
     """Whether these two characters are of one word or one number."""
-    return len(two) == 2 and two.isalnum() and not any(map(_is_unspaced, two))  # noqa: PLR2004
+    if len(two) != 2 or not two.isalnum():  # noqa: PLR2004  characters
+        return False
+    return two.isascii() or not any(map(_is_unspaced, two))
 
 
 _UNSPACED: Final = ((0x0E00, 0x0EFF), (0x1000, 0x109F), (0x1780, 0x17FF), (0x2E80, 0x9FFF))
