@@ -404,3 +404,24 @@ async def test_a_disk_that_is_full_ends_the_job_for_all_that_came_home(tmp_path)
         await gather_into(found, map(text, range(5)), clerk, job=job)
 
     assert found == []
+
+
+async def test_what_cannot_be_kept_ends_the_job_for_all_that_came_home(tmp_path):
+    meeting = asyncio.Barrier(5)
+
+    class Odd(Job):
+        def keep_all(self, answers):
+            raise ValueError("a row that is no JSON")
+
+    with Odd(tmp_path / "job") as job, pytest.raises(ValueError, match="no JSON"):
+        clerk = Clerk(lambda number: meeting.wait())
+        await gather(map(text, range(5)), clerk, job=job)
+
+
+async def test_a_name_with_half_a_character_is_kept_as_it_can_be(tmp_path):
+    for asked in ([1], []):
+        clerk = Clerk()
+        found = await gather([Document("caf\udce9", text(1))], clerk, job=tmp_path / "job")
+
+        assert [record.id for record in found] == ["caf\\udce9"]
+        assert clerk.asked == asked

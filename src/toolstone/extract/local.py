@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
 
 from toolstone import limits
-from toolstone.errors import StorageError
 from toolstone.extract import asking
 from toolstone.extract.job import Answer, Job, fingerprint
 from toolstone.extract.pace import Pace, Paced
@@ -126,9 +125,12 @@ class _Crew:
         Raises:
             ToolstoneError: What ended the job, once what was under way is finished.
         """
-        async with asyncio.TaskGroup() as group:
-            for _ in range(workers):
-                group.create_task(self._worker())
+        try:
+            async with asyncio.TaskGroup() as group:
+                for _ in range(workers):
+                    group.create_task(self._worker())
+        except Exception as error:  # noqa: BLE001  raised again when the line has ended
+            self._end(error)
         await self._line.put(_END)
         if self._error is not None:
             raise self._error
@@ -266,7 +268,7 @@ class _Batch(NamedTuple):
     def keep(self, job: Job) -> None:
         try:
             job.keep_all(self.answers)
-        except StorageError as error:
+        except Exception as error:  # noqa: BLE001  each that waits raises it
             self.kept.set_exception(error)
             self.kept.exception()  # looked at: all that wait for it may be cancelled
         else:

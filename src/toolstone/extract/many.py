@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterable, Iterable, Mapping
 from contextlib import aclosing
+from dataclasses import replace
 from pathlib import Path
 from typing import (
     TYPE_CHECKING,
@@ -23,7 +24,7 @@ from toolstone._portal import block
 from toolstone.errors import DefinitionError, InputError
 from toolstone.extract.files.read import Unread, row_document
 from toolstone.extract.plan import Plan
-from toolstone.extract.records import Document, Failure, Record
+from toolstone.extract.records import Document, Failure, Record, sayable
 from toolstone.ports import NO_SETTINGS
 
 if TYPE_CHECKING:
@@ -269,7 +270,8 @@ async def _read(file: Unread) -> Document | Record[Any]:
     try:
         return await asyncio.to_thread(file.read)
     except InputError as error:
-        return Record(file.id, error=Failure.of(error))
+        failure = replace(Failure.of(error), kind="unreadable")
+        return Record(sayable(file.id), error=failure)
 
 
 def _kind(value: object) -> str:

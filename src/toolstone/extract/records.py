@@ -17,7 +17,7 @@ from toolstone.usage import Usage
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["Document", "Evidence", "Failure", "Record", "as_json", "digest"]
+__all__ = ["Document", "Evidence", "Failure", "Record", "as_json", "digest", "sayable"]
 
 T = TypeVar("T")
 
@@ -31,12 +31,18 @@ def digest(text: str) -> str:
     return sha256(text.encode(errors="surrogatepass")).hexdigest()[:_DIGITS]
 
 
+def sayable(name: str) -> str:
+    """A name as JSON can hold it: half characters, such as of a file's name, written out."""
+    return name.encode(errors="backslashreplace").decode()
+
+
 @dataclass(frozen=True, slots=True)
 class Document:
     """A text to be read.
 
     Attributes:
-        id: Its name in the job and in the output: given, or the digest of the text.
+        id: Its name in the job and in the output: given, or the digest of the text. Half
+            characters in it are written out, as in `sayable`.
         text: All of it.
         source: Where it came from, for people: a path, a row's number.
     """
@@ -44,6 +50,10 @@ class Document:
     id: str
     text: str = field(repr=False)
     source: str | None = None
+
+    def __post_init__(self) -> None:
+        if not self.id.isascii():
+            object.__setattr__(self, "id", sayable(self.id))
 
     @classmethod
     def of(cls, text: str) -> Document:
@@ -79,8 +89,9 @@ class Failure:
     """Why a document has no value.
 
     Attributes:
-        kind: In one word: `refused`, `truncated`, `empty`, or the kind of the error:
-            `validation`, `limit`, `transport`, `model` ... (`ToolstoneError.kind`).
+        kind: In one word: `refused`, `truncated`, `empty`, `unreadable` (a file, whose record no
+            job keeps), or the kind of the error: `validation`, `limit`, `transport`, `model` ...
+            (`ToolstoneError.kind`).
         message: In a sentence, without the document's content.
         paths: The fields it is about; empty where it is about none.
         retryable: Whether asking again may succeed.
