@@ -127,7 +127,7 @@ async def test_documents_are_drawn_as_they_are_needed(model):
 async def test_a_file_that_cannot_be_read_is_one_failed_record(model, tmp_path):
     (broken := tmp_path / "order.docx").write_bytes(b"PK")
     failed, good = await read([broken, "3 tea"], model, ordered=True)
-    assert (failed.id, failed.error.kind, failed.attempts) == (str(broken), "validation", 0)
+    assert (failed.id, failed.error.kind, failed.attempts) == (str(broken), "unreadable", 0)
     assert good.ok
 
 
@@ -230,6 +230,8 @@ async def test_the_blocking_twin_works_inside_a_running_loop(model):
         ([], {"ungrounded": "null", "evidence": None}, "needs evidence"),
         ([], {"passes": 2}, "odd number"),
         ([], {"passes": -1}, "odd number"),
+        ([], {"reasks": -1}, "reasks=-1"),
+        ([], {"split": 6_000}, r"Split\(tokens="),
         ([], {"model": "nonsense"}, "model 'nonsense'"),
         ([], {"type": str}, "plain text"),
         ([], {"type": {"type": "array"}}, "root"),

@@ -20,7 +20,7 @@ from toolstone.errors import (
 )
 from toolstone.extract.evidence import Quotes, grounds_of
 from toolstone.extract.merging import merged, same, voted
-from toolstone.extract.paths import get_at, spell, with_null_at
+from toolstone.extract.paths import called, get_at, spell, with_null_at
 from toolstone.extract.records import Failure, Record, as_json
 from toolstone.extract.splitting import pieces_of
 from toolstone.extract.till import Tally
@@ -213,14 +213,14 @@ class _Reading(Generic[T]):
         try:
             emptied = self.plan.shape.read(with_null_at(data, airy))
         except OutputProblem:
-            named = ", ".join(map(spell, airy))
+            named = ", ".join(map(called, airy))
             self.warnings.append(f"{named}: without evidence, and the type needs it; kept")
             return value, set()
         found = as_json(emptied)
-        gone = [spell(s) for s in airy if get_at(found, s) != get_at(data, s)]
+        gone = [s for s in airy if get_at(found, s) != get_at(data, s)]
         if gone:
-            self.warnings.append(f"{', '.join(gone)}: without evidence; made null")
-        return emptied, set(gone)
+            self.warnings.append(f"{', '.join(map(called, gone))}: without evidence; made null")
+        return emptied, set(map(spell, gone))
 
 
 def _alike(found: Sequence[Any]) -> bool:

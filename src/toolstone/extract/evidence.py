@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from toolstone.extract.grounding import Source
 from toolstone.extract.merging import same
 from toolstone.extract.numbers import number_of
-from toolstone.extract.paths import Leaf, Steps, leaves, spell, steps_of, value_at
+from toolstone.extract.paths import Leaf, Steps, called, leaves, spell, steps_of, value_at
 from toolstone.extract.records import Evidence
 
 if TYPE_CHECKING:
@@ -107,10 +107,12 @@ def _evidence(
         if (span := places.take(leaf.steps, source.quote_places(quote), start)) is not None:
             found = Evidence(path, source.text[slice(*span)], *span)
             if not _says(found.quote, leaf):
-                warnings.append(f"{path}: its quote stands in the document and does not say it")
+                warnings.append(
+                    f"{called(leaf.steps)}: its quote stands in the document and does not say it"
+                )
             return found
     if said:
-        warnings.append(f"{path}: its quote does not stand in the document")
+        warnings.append(f"{called(leaf.steps)}: its quote does not stand in the document")
     if (span := places.take(leaf.steps, source.places(leaf.value))) is not None:
         return Evidence(path, source.text[slice(*span)], *span)
     if said:

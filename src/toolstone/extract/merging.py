@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from pydantic_core import to_json
 
-from toolstone.extract.paths import spell
+from toolstone.extract.paths import called
 from toolstone.schema.nodes import admits_null, nullable, resolve
 
 if TYPE_CHECKING:
@@ -78,8 +78,7 @@ def _merged(said: _Said, steps: Steps, warnings: list[str]) -> JSON:
     other = next((n for n, value in said if same(value) != same(first)), None)
     if other is not None:
         warnings.append(
-            f"{spell(steps) or 'the value'}: parts {number} and {other} disagree; kept what part "
-            f"{number} says"
+            f"{called(steps)}: parts {number} and {other} disagree; kept what part {number} says"
         )
     return first
 
@@ -123,12 +122,12 @@ def _voted(said: Sequence[JSON], steps: Steps, warnings: list[str]) -> JSON:
         length = _most([len(value) for value in alike])
         rows = [value for value in alike if len(value) == length]
         if 2 * len(rows) <= len(said):
-            warnings.append(f"{spell(steps) or 'the value'}: no majority for how many there are")
+            warnings.append(f"{called(steps)}: no majority for how many there are")
         return [_voted([row[n] for row in rows], (*steps, n), warnings) for n in range(length)]
     counts = Counter(map(same, said))
     best = _most(list(map(same, said)))
     if 2 * counts[best] <= len(said):
-        warnings.append(f"{spell(steps) or 'the value'}: no majority among {len(said)} passes")
+        warnings.append(f"{called(steps)}: no majority among {len(said)} passes")
     return next(value for value in said if same(value) == best)
 
 

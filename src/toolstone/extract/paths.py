@@ -17,6 +17,7 @@ __all__ = [
     "Field",
     "Leaf",
     "Steps",
+    "called",
     "flattened",
     "get_at",
     "leaves",
@@ -54,6 +55,11 @@ def spell(steps: Steps) -> str:
     for part in steps:
         said = f"{said}[{part}]" if isinstance(part, int) else step(said, part)
     return said
+
+
+def called(steps: Steps) -> str:
+    """A place in a sentence; that of the whole has no path."""
+    return spell(steps) or "the value"
 
 
 def steps_of(path: str, data: Any) -> Steps:

@@ -15,7 +15,7 @@ from toolstone.extract.asker import Asker
 from toolstone.extract.prompt import part_rules, rules
 from toolstone.extract.records import digest
 from toolstone.extract.shape import Shape, output_of_schema, quoted
-from toolstone.extract.splitting import pieces_of
+from toolstone.extract.splitting import Split, pieces_of
 from toolstone.extract.till import Till
 from toolstone.models import check_model_string, resolve_model
 from toolstone.ports import NO_SETTINGS, Model, Settings
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from toolstone.extract.records import Document
-    from toolstone.extract.splitting import Split
     from toolstone.runs.budget import Budget
     from toolstone.schema.output import OutputType
 
@@ -82,6 +81,12 @@ class Plan(Generic[T]):
         if self.passes < 1 or self.passes % 2 == 0:
             raise DefinitionError(
                 f"passes={self.passes}: give 1, or an odd number, so that there is a majority"
+            )
+        if self.reasks < 0:
+            raise DefinitionError(f"reasks={self.reasks}: give 0, or how often to ask again")
+        if self.split is not None and not isinstance(self.split, Split):
+            raise DefinitionError(
+                f"split={self.split!r}: give a Split, such as Split(tokens=6_000)"
             )
         if self.ungrounded == "null" and self.evidence is None:
             raise DefinitionError(
