@@ -20,6 +20,7 @@ __all__ = [
     "in_words",
     "put_bill",
     "put_call",
+    "put_count",
     "put_item",
     "put_output",
     "put_result",
@@ -95,10 +96,15 @@ def put_value(output: Any) -> Any:
     return to_jsonable_python(output, fallback=repr)
 
 
+def put_count(number: int, thing: str) -> str:
+    """`1 request`, `2,310 requests`."""
+    return f"{number:,} {thing}{'' if number == 1 else 's'}"
+
+
 def put_bill(usage: Usage, seconds: float, cost: float | None = None) -> str:
     """What a run took: `2 requests, 310 tokens in, 42 out, 1.8 s`."""
-    requests = f"{usage.requests} request{'' if usage.requests == 1 else 's'}"
     dollars = "" if cost is None else f", ${cost:.4f}"
+    requests = put_count(usage.requests, "request")
     return (
         f"{requests}, {usage.input_tokens:,} tokens in, {usage.output_tokens:,} out, "
         f"{seconds:.1f} s{dollars}"

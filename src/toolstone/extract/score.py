@@ -124,13 +124,14 @@ def score(
         schema: The values' JSON Schema; it tells which fields are closed.
     """
     compared: list[Compared] = []
-    asked, exact, failed, unknown = set(), 0, 0, 0
+    asked, documents, exact, failed, unknown = set(), 0, 0, 0, 0
     for row in rows:
         name = row["id"]
         if name not in gold:
             unknown += 1
             continue
         asked.add(name)
+        documents += 1
         found = list(compare(gold[name], row["value"], name))
         if row["error"] is not None:
             failed += 1
@@ -139,7 +140,7 @@ def score(
         exact += all(one.kind in {"correct", "absent"} for one in found)
         compared += found
     return Score(
-        documents=len(asked),
+        documents=documents,
         exact=exact,
         failed=failed,
         unknown=unknown,

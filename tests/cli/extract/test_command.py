@@ -192,7 +192,7 @@ def test_a_file_that_cannot_be_read_is_told_and_tried_again(extract, inbox, cler
     (inbox / "6.pdf").write_bytes(b"broken")
     done = extract(inbox, "-o", "out.jsonl")
     assert done.exit_code == 1
-    assert "6.pdf: validation: '6.pdf' cannot be read as PDF" in done.stdout
+    assert "6.pdf: unreadable: '6.pdf' cannot be read as PDF" in done.stdout
     (inbox / "6.pdf").unlink()
     (inbox / "6.txt").write_text("Invoice 6: 6 EUR")
     assert extract(inbox, "-o", "out.jsonl").exit_code == 0
@@ -232,6 +232,25 @@ def test_a_file_of_somebody_else_is_not_written_over(extract, inbox, clerk, tmp_
     assert (tmp_path / "out.jsonl").read_text() == "mine\n"
 
 
+def test_an_output_that_was_moved_away_is_written_again_without_asking(
+    extract, inbox, clerk, tmp_path
+):
+    extract(inbox, "-o", "out.csv")
+    before = (tmp_path / "out.csv").read_bytes()
+    (tmp_path / "out.csv").unlink()
+    assert extract(inbox, "-o", "out.csv").exit_code == 0
+    assert (tmp_path / "out.csv").read_bytes() == before
+    assert len(clerk.asked) == 5
+
+
+@pytest.mark.parametrize("out", ["out.csv", "out.parquet"])
+def test_a_first_run_that_reached_nobody_is_simply_done_again(extract, inbox, tmp_path, out):
+    for _ in range(2):
+        done = extract(inbox, "-o", out, "--limit", 1, asked="responses+http://127.0.0.1:9/v1#m")
+        assert done.exit_code == 1
+        assert "1 failed (1 transport)" in done.stdout
+
+
 def test_a_spent_budget_keeps_what_is_done_and_a_larger_one_goes_on(
     extract, inbox, clerk, tmp_path
 ):
@@ -242,7 +261,7 @@ def test_a_spent_budget_keeps_what_is_done_and_a_larger_one_goes_on(
     done = extract(inbox, "-o", "out.jsonl", *rates, "--budget", small)
     assert done.exit_code == 1
     assert "StoppedError" in done.stderr
-    assert "3 documents are done; the same command goes on" in done.stderr
+    assert "done: 3 documents; the same command goes on" in done.stderr
     assert len(rows(tmp_path / "out.jsonl")) == len(clerk.asked) == 3
     assert extract(inbox, "-o", "out.jsonl", *rates, "--budget", 1000).exit_code == 0
     assert sorted(clerk.asked) == [1, 2, 3, 4, 5]
@@ -389,6 +408,40 @@ def test_a_score_says_which_fields_are_right(extract, inbox, tmp_path):
     assert (tmp_path / "r.html").read_text() == page
 
 
+def test_right_values_are_named_as_the_documents_are(extract, tmp_path):
+    value = {"number": 1, "total": 2, "currency": "EUR", "customer": None}
+    rows = [{"key": "a", "body": "Invoice 1: 2 EUR", "gold": value}]
+    rows += [{"key": "b", "body": "Invoice 2: 3 EUR", "gold": None}]  # no invoice at all
+    (tmp_path / "in.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    words = ("in.jsonl", "--id", "key", "--text", "body", "--score", "in.jsonl", "-o", "out.jsonl")
+    done = extract(*words, "--json")
+    assert done.exit_code == 0, done.output
+    told = json.loads(done.stdout)["score"]
+    assert (told["documents"], told["all_right"], told["recall"]) == (2, 1, 1.0)
+    (tmp_path / "in.jsonl").write_text(
+        "".join(json.dumps({**row, "key": "a"}) + "\n" for row in rows)
+    )
+    done = extract(*words)
+    assert done.exit_code == 2
+    assert "'in.jsonl', row 2: another says otherwise of this 'id'" in done.stderr
+
+
+def test_documents_of_one_name_are_scored_each(extract, tmp_path):
+    value = {"number": 1, "total": 2, "currency": "EUR", "customer": None}
+    rows = [{"id": "a", "text": f"Invoice 1: 2 EUR{dot}", "gold": value} for dot in ("", ".")]
+    (tmp_path / "in.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    done = extract("in.jsonl", "--score", "in.jsonl", "-o", "out.jsonl")
+    assert "all right: 2 of 2 documents" in done.stdout
+
+
+def test_a_report_that_cannot_be_written_is_told(extract, inbox, tmp_path):
+    (tmp_path / "gold.jsonl").write_text('{"id": "1.txt", "gold": {"number": 1}}')
+    (tmp_path / "page.html").mkdir()
+    done = extract(inbox, "-o", "out.jsonl", "--score", "gold.jsonl", "--report", "page.html")
+    assert done.exit_code == 1
+    assert "the report 'page.html' cannot be written: Is a directory" in done.stderr
+
+
 def test_right_values_may_stand_beside_the_texts(extract, tmp_path):
     row = {
         "text": "Invoice 1: 2 EUR",
@@ -396,7 +449,7 @@ def test_right_values_may_stand_beside_the_texts(extract, tmp_path):
     }
     (tmp_path / "in.jsonl").write_text(json.dumps(row))
     done = extract("in.jsonl", "-o", "out.jsonl", "--score", "in.jsonl")
-    assert "all right: 1 of 1 documents" in done.stdout
+    assert "all right: 1 of 1 document" in done.stdout
 
 
 # ------------------------------------------------------------------------------------ at a terminal

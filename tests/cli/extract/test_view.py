@@ -65,11 +65,11 @@ def test_the_first_five_failures_are_told_in_words_and_how_many_have_no_row():
         failed(f"doc\x1b[2J{n}", "transport", retryable=True, message="no network")
         for n in range(5)
     ]
-    unread = failed("a.pdf", "validation", attempts=0, message="'a.pdf' cannot be read as PDF")
-    told = put_summary(tally_of(unread, failed("b", "refused"), *lost)).splitlines()
+    unread = failed("a.pdf", "unreadable", attempts=0, message="'a.pdf' cannot be read as PDF")
+    told = put_summary(tally_of(unread, failed("b", "validation", attempts=0), *lost)).splitlines()
     assert told[2:] == [
-        "  a.pdf: validation: 'a.pdf' cannot be read as PDF",
-        "  b: refused: why",
+        "  a.pdf: unreadable: 'a.pdf' cannot be read as PDF",
+        "  b: validation: why",
         *(f"  doc\\x1b[2J{n}: transport: no network" for n in range(3)),
         "  ...",
         "6 of the failed without a row: the same command tries again",

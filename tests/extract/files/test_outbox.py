@@ -73,6 +73,67 @@ def test_parquet_is_made_of_all_rows_of_all_processes(job, tmp_path):
     assert pyarrow.parquet.read_table(path)["n"].to_pylist() == [1, 2]
 
 
+@pytest.mark.parametrize("name", ["out.jsonl", "out.csv", "out.parquet"])
+def test_an_output_that_is_gone_is_written_again_from_the_job(job, tmp_path, name):
+    path = tmp_path / name
+    for n in (1, 2):
+        with Job(job) as opened, Outbox(opened, path, SCHEMA) as outbox:
+            keep(opened, n)
+            outbox.finish()
+    before = path.read_bytes()
+    path.unlink()
+    with Job(job) as opened, Outbox(opened, path, SCHEMA) as outbox:
+        outbox.finish()
+    assert path.read_bytes() == before
+
+
+@pytest.mark.parametrize("name", ["out.jsonl", "out.csv", "out.parquet"])
+def test_where_nothing_was_kept_nothing_stands_in_the_way_of_the_next_run(job, tmp_path, name):
+    path = tmp_path / name
+    for _ in range(2):
+        with Job(job) as opened, Outbox(opened, path, SCHEMA) as outbox:
+            outbox.finish()
+    assert not path.exists() or path.read_bytes() == b""
+
+
+@pytest.mark.parametrize("name", ["mine.jsonl", "mine.csv", "mine.parquet"])
+def test_another_file_is_not_taken_for_the_output_of_a_job_that_has_one(job, out, tmp_path, name):
+    with Job(job) as first, Outbox(first, out, SCHEMA) as outbox:
+        keep(first, 1)
+        outbox.finish()
+    mine = tmp_path / name
+    mine.write_text("precious\n" * 1_000)
+    with (
+        Job(job) as second,
+        pytest.raises(InputError, match="does not come from this job"),
+        Outbox(second, mine, SCHEMA),
+    ):
+        pytest.fail("it was taken")
+    assert mine.read_text() == "precious\n" * 1_000
+
+
+def test_the_parquet_of_another_job_is_not_written_over(job, tmp_path):
+    path = tmp_path / "out.parquet"
+    for n, name in enumerate(["first.job", "second.job"]):
+        with Job(tmp_path / name) as opened:
+            keep(opened, n)
+            if n == 0:
+                with Outbox(opened, path, SCHEMA) as outbox:
+                    outbox.finish()
+            else:
+                with pytest.raises(InputError, match="does not come from this job"):
+                    Outbox(opened, path, SCHEMA)
+
+
+def test_a_second_output_of_a_job_has_all_its_rows(job, out, tmp_path):
+    other = tmp_path / "other.jsonl"
+    for n, path in enumerate([out, other]):
+        with Job(job) as opened, Outbox(opened, path, SCHEMA) as outbox:
+            keep(opened, n)
+            outbox.finish()
+    assert (numbers(out), numbers(other)) == ([0], [0, 1])
+
+
 def test_only_a_new_beginning_writes_over_what_is_there(job, out):
     out.write_text("mine\n")
     with Job(job) as opened:

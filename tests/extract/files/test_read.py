@@ -1,5 +1,6 @@
 """Documents out of places: what is read, in which order, under which name, and what is refused."""
 
+import codecs
 import io
 import json
 import os
@@ -159,15 +160,41 @@ def test_a_link_out_of_the_directory_is_not_followed(tmp_path):
     (tmp_path / "in" / "b.txt").symlink_to("a.txt")
     assert ids(tmp_path / "in") == ["a.txt", "b.txt"]
     (tmp_path / "in" / "c.txt").symlink_to(tmp_path / "outside.txt")
-    with pytest.raises(InputError, match="leads out of the directory"):
+    with pytest.raises(InputError, match=r"c.txt. leads out of the directory by a link"):
         read_documents(tmp_path / "in")
 
 
-def test_a_pipe_does_not_hang_the_job(tmp_path):
-    os.mkfifo(tmp_path / "a.txt")
-    (found,) = read_documents(tmp_path)
+def test_a_glob_does_not_follow_a_link_out_either(tmp_path):
+    put(tmp_path / "outside" / "secret.txt", "not yours")
+    put(tmp_path / "in" / "a.txt", "a")
+    (tmp_path / "in" / "sub").symlink_to(tmp_path / "outside")
+    assert ids(f"{tmp_path}/in/*.txt") == ["a.txt"]
+    with pytest.raises(InputError, match=r"secret.txt' leads out of the directory by a link"):
+        read_documents(f"{tmp_path}/in/**/*.txt")
+
+
+def test_a_link_to_nothing_or_to_itself_is_a_file_that_cannot_be_read(tmp_path):
+    (tmp_path / "a.txt").symlink_to("gone.txt")
+    (tmp_path / "b.txt").symlink_to("b.txt")
+    for found in read_documents(tmp_path):
+        with pytest.raises(InputError, match="cannot be read: "):
+            found.read()
+
+
+@pytest.mark.parametrize("name", ["a.txt", "a.jsonl", "a.csv", "a.parquet"])
+def test_a_pipe_does_not_hang_the_job(tmp_path, name):
+    os.mkfifo(tmp_path / name)
     with pytest.raises(InputError, match="no plain file"):
-        found.read()
+        read_all(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["a.jsonl", "a.csv", "a.parquet"])
+def test_a_table_that_is_gone_is_told_when_it_is_counted_or_read(tmp_path, name):
+    (tmp_path / name).symlink_to("gone")
+    found = read_documents(tmp_path)
+    for look in (lambda: list(found), *([found.count] if name != "a.csv" else [])):
+        with pytest.raises(InputError, match=f"'{name}' cannot be read: No such file"):
+            look()
 
 
 # ------------------------------------------------------------------------------------------ texts
@@ -292,11 +319,32 @@ def test_parquet_rows_are_read_in_batches(tmp_path):
     assert [(one.id, one.text) for one in found] == [(str(n), f"text {n}") for n in range(600)]
 
 
-def test_standard_input_is_json_lines(monkeypatch):
-    monkeypatch.setattr("sys.stdin", io.StringIO('"one"\n{"text": "two"}\n'))
+def test_a_parquet_with_damaged_pages_is_told(tmp_path):
+    import pyarrow as pa
+    import pyarrow.parquet
+
+    path = tmp_path / "t.parquet"
+    pyarrow.parquet.write_table(pa.table({"text": [f"text {n}" for n in range(600)]}), path)
+    raw = bytearray(path.read_bytes())
+    raw[4:200] = b"\xff" * 196
+    path.write_bytes(raw)
+    with pytest.raises(InputError, match=r"'t.parquet' cannot be read"):
+        list(read_documents(path))
+
+
+@pytest.mark.parametrize("mark", [b"", codecs.BOM_UTF8])
+def test_standard_input_is_json_lines_in_utf_8_whatever_the_locale(monkeypatch, mark):
+    raw = io.BytesIO(mark + '"Größe"\n{"text": "two"}\n'.encode())
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(raw, "ascii", errors="surrogateescape"))
     found = read_documents("-")
     assert found.count() is None
-    assert [one.text for one in found] == ["one", "two"]
+    assert [one.text for one in found] == ["Größe", "two"]
+
+
+def test_standard_input_that_is_no_utf_8_says_so(monkeypatch):
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b'"Gr\xf6\xdfe"\n'), "latin-1"))
+    with pytest.raises(InputError, match="standard input is no UTF-8"):
+        list(read_documents("-"))
 
 
 @pytest.mark.parametrize(
@@ -319,6 +367,10 @@ def test_a_broken_table_names_the_line(tmp_path, name, content, why):
     path = put(tmp_path / name, content)
     with pytest.raises(InputError, match=why):
         list(read_documents(path))
+
+
+def test_a_row_whose_text_is_null_has_an_empty_one():
+    assert row_document({"text": None, "id": 1}) == Document("1", "")
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 import csv
 import json
+from decimal import Decimal
 
 import pytest
 from pydantic import BaseModel
@@ -173,14 +174,36 @@ def test_rows_before_the_first_note_are_written_again_with_their_heading(tmp_pat
     assert [row["_id"] for row in table(path)] == ["a", "b"]
 
 
-def test_an_output_that_somebody_shortened_is_not_written_on(tmp_path):
+@pytest.mark.parametrize("lines", [0, 1_000])
+def test_an_output_that_somebody_changed_is_not_written_on(tmp_path, lines):
     path = tmp_path / "out.jsonl"
     noted = written(path, [GOOD])
-    path.write_text("")
+    path.write_text("changed " * lines)
     with pytest.raises(
-        StorageError, match=rf"has 0 bytes, and its job has written {noted}: somebody"
+        StorageError, match=rf"has {8 * lines:,} bytes, and its job has written {noted}: somebody"
     ):
         LineWriter(path, schema_of(Invoice), offset=noted)
+    assert path.read_text() == "changed " * lines
+
+
+def test_a_decimal_stands_in_a_table_as_it_is(tmp_path):
+    import pyarrow.parquet
+
+    class Bill(BaseModel):
+        total: Decimal
+        parts: list[Decimal | None]
+        code: int | str
+        share: int | float
+
+    row = Record("a", Bill(total="12.50", parts=["1.0", None], code=7, share=1)).as_row()
+    written(tmp_path / "out.csv", [row], Bill)
+    (found,) = table(tmp_path / "out.csv")
+    assert (found["total"], found["parts"], found["code"]) == ("12.50", '["1.0",null]', "7")
+    write_parquet(tmp_path / "out.parquet", schema_of(Bill), [row])
+    (found,) = pyarrow.parquet.read_table(tmp_path / "out.parquet").to_pylist()
+    assert (found["total"], found["parts"], found["code"], found["share"]) == (
+        "12.50", ["1.0", None], "7", 1.0,
+    )  # fmt: skip
 
 
 def test_a_full_disk_says_how_to_go_on(tmp_path):

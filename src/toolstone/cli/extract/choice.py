@@ -91,25 +91,30 @@ def _drawn(documents: Documents, count: int) -> Iterator[Document | Unread]:
     yield from (document for _, document in kept)
 
 
-def read_gold(path: Path) -> dict[str, Any]:
+def read_gold(path: Path, *, text: str | None = None, id: str | None = None) -> dict[str, Any]:  # noqa: A002  as in `read_documents`
     """The right values by document, from JSON lines.
 
-    A line names its document by `id`, or has its `text`. The value stands under `gold` or `value`;
-    else it is all there is beside them.
+    A line names its document as a row of the input does, or by `id` or `text`. The value stands
+    under `gold` or `value`; else it is all there is beside them.
 
     Raises:
-        InputError: It cannot be read, or a line is no such object.
+        InputError: It cannot be read, a line is no such object, or two say different things of one
+            document.
     """
     from toolstone.extract.files.read import row_document  # noqa: PLC0415  for who scores
     from toolstone.extract.files.tables import rows_of  # noqa: PLC0415
 
     if path.suffix.lower() not in {".jsonl", ".ndjson"}:
         raise InputError(f"{path.name!r}: right values are read from JSON lines (.jsonl)")
-    gold = {}
+    names, texts = (id, "id"), (text, "text")
+    gold: dict[str, Any] = {}
     for number, row in enumerate(rows_of(path), 1):
-        if isinstance(row, str) or not row.keys() & {"id", "text"}:
+        if isinstance(row, str) or not row.keys() & {*names, *texts}:
             raise InputError(f"{path.name!r}, row {number}: an object with an 'id' is needed")
-        inner = next((row[key] for key in ("gold", "value") if key in row), None)
-        rest = {key: one for key, one in row.items() if key not in {"id", "text"}}
-        gold[row_document(row).id] = rest if inner is None else inner
+        named, said = (next((key for key in keys if key in row), None) for keys in (names, texts))
+        known = row_document({"text": "", **row}, text=said, id=named).id
+        rest = {key: one for key, one in row.items() if key not in {*names, *texts}}
+        value = next((rest[key] for key in ("gold", "value") if key in rest), rest)
+        if gold.setdefault(known, value) != value:
+            raise InputError(f"{path.name!r}, row {number}: another says otherwise of this 'id'")
     return gold

@@ -58,10 +58,12 @@ def extract(  # noqa: PLR0913  its options
         str | None, typer.Option(help="What else the model should know; '@FILE' reads a file.")
     ] = None,
     text: Annotated[
-        str | None, typer.Option(metavar="COLUMN", help="The text of a row; text, or all of it.")
+        str | None,
+        typer.Option(metavar="COLUMN", help="The text of a row; else text, or all."),
     ] = None,
     name: Annotated[
-        str | None, typer.Option("--id", metavar="COLUMN", help="The name of a row; id.")
+        str | None,
+        typer.Option("--id", metavar="COLUMN", help="The name of a row; else id."),
     ] = None,
     limit: Annotated[int | None, typer.Option(min=1, help="Only the first so many.")] = None,
     sample: Annotated[
@@ -77,13 +79,14 @@ def extract(  # noqa: PLR0913  its options
         Ungrounded, typer.Option(help="What becomes of a value without evidence.")
     ] = Ungrounded.keep,
     split: Annotated[
-        int | None, typer.Option(metavar="TOKENS", min=1, help="Cut longer texts.")
+        int | None, typer.Option(metavar="TOKENS", min=1, help="Cut texts that are longer.")
     ] = None,
     overlap: Annotated[
-        int | None, typer.Option(metavar="TOKENS", min=0, help="Of two pieces.")
+        int | None,
+        typer.Option(metavar="TOKENS", min=0, help="Said again in the next piece."),
     ] = None,
     passes: Annotated[int, typer.Option(min=1, help="Ask so often, and vote.")] = 1,
-    reasks: Annotated[int | None, typer.Option(min=0, help="For answers that do not fit.")] = None,
+    reasks: Annotated[int | None, typer.Option(min=0, help="If an answer does not fit.")] = None,
     max_output_tokens: Annotated[int | None, typer.Option(min=16, help="Of each answer.")] = None,
     effort: Annotated[str | None, typer.Option(help="Reasoning: none, low, medium, high.")] = None,
     concurrency: Annotated[int, typer.Option(min=1, help="Requests at once, at most.")] = 100,
@@ -94,27 +97,27 @@ def extract(  # noqa: PLR0913  its options
         typer.Option(metavar="IN,OUT[,CACHED]", help="Dollars for a million tokens: 0.15,0.60"),
     ] = None,
     budget: Annotated[
-        float | None, typer.Option(metavar="DOLLARS", help="For all of it; needs --price.")
+        float | None, typer.Option(metavar="DOLLARS", help="For the whole job; needs --price.")
     ] = None,
     budget_tokens: Annotated[
-        int | None, typer.Option(metavar="TOKENS", min=1, help="For all of it.")
+        int | None, typer.Option(metavar="TOKENS", min=1, help="For the whole job.")
     ] = None,
     score: Annotated[
         Path | None, typer.Option(metavar="GOLD", help="Compare with right values: JSON lines.")
     ] = None,
     report: Annotated[
-        Path | None, typer.Option(metavar="FILE.html", help="The score's page; beside OUT.")
+        Path | None, typer.Option(metavar="FILE.html", help="The score as a page; else beside OUT.")
     ] = None,
     job: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="What is done already; beside OUT.")
+        Path | None, typer.Option(metavar="FILE", help="Keeps what is done; else beside OUT.")
     ] = None,
     restart: Annotated[
         bool, typer.Option("--restart", help="Throw OUT and the job away, and begin anew.")
     ] = False,
     failures_allowed: Annotated[
-        str, typer.Option(metavar="N|N%", help="More documents without a value: exit code 1.")
+        str, typer.Option(metavar="N|N%", help="With more failures than these: exit code 1.")
     ] = "0",
-    engine: Annotated[Engine, typer.Option(help="Who does the work.")] = Engine.local,
+    engine: Annotated[Engine, typer.Option(help="Here, or on a cluster.")] = Engine.local,
     as_json: Annotated[
         bool, typer.Option("--json", help="The summary as one JSON object.")
     ] = False,

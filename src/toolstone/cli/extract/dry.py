@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 from pydantic_core import to_json
 
 from toolstone._dataclass import dataclass
-from toolstone.cli.words import clean
+from toolstone.cli.words import clean, put_count
 from toolstone.errors import InputError, ToolstoneError
 from toolstone.extract.files.read import Unread
 from toolstone.extract.records import digest
@@ -148,9 +148,12 @@ def _put(ahead: Ahead, told: dict[str, Any]) -> str:
     if ahead.factor is None:
         how = f"estimated from bytes, rather too high: {clean(ahead.why)}"
     else:
-        how = f"the endpoint counted {len(ahead.drawn)} requests, the rest by their length"
+        counted = put_count(len(ahead.drawn), "request")
+        how = f"the endpoint counted {counted}, the rest by their length"
+    documents = put_count(ahead.documents, "document")
+    requests = put_count(ahead.requests, "request")
     lines = [
-        f"{ahead.documents:,} documents{more}, {ahead.requests:,} requests; re-asks come on top",
+        f"{documents}{more}, {requests}; re-asks come on top",
         f"{ahead.input_tokens:,} tokens in ({how})",
         _put_output(told),
         "Nothing was asked.",

@@ -10,7 +10,7 @@ from dataclasses import field
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from toolstone._dataclass import dataclass
-from toolstone.cli.words import shorten
+from toolstone.cli.words import put_count, shorten
 from toolstone.usage import Usage
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ class Tally:
         self.ungrounded += sum(not one.grounded for one in record.evidence)
         if record.error is not None:
             self.failures[record.error.kind] += 1
-            self.again += record.error.retryable or not (record.attempts or record.same_as)
+            self.again += record.error.retryable or record.error.kind == "unreadable"
             if len(self.told) < _TOLD:
                 why = f"{record.error.kind}: {shorten(record.error.message, 200)}"
                 self.told.append(f"  {shorten(record.id)}: {why}")
@@ -109,15 +109,14 @@ class Tally:
 def put_summary(tally: Tally) -> str:
     """What a job came to, in two or three lines."""
     extracted = tally.done - tally.failed
-    first = f"{tally.done:,} documents: {extracted:,} extracted, {_failures(tally)}"
+    first = f"{put_count(tally.done, 'document')}: {extracted:,} extracted, {_failures(tally)}"
     if tally.same:
         first += f"; {tally.same:,} the same as another"
     if tally.earlier:
         first += f"; {tally.earlier:,} from an earlier run"
     lines = [first, _bill(tally)]
     if tally.ungrounded:
-        ones = "value" if tally.ungrounded == 1 else "values"
-        lines.append(f"{tally.ungrounded:,} {ones} without evidence in the text")
+        lines.append(f"{put_count(tally.ungrounded, 'value')} without evidence in the text")
     lines += tally.told
     lines += ["  ..."] if tally.failed > len(tally.told) else []
     if tally.again:
@@ -134,7 +133,7 @@ def _bill(tally: Tally) -> str:
     usage, dollars = tally.usage, tally.dollars
     cached = f" ({usage.cached_tokens:,} cached)" if usage.cached_tokens else ""
     cost = "" if dollars is None else f", ${dollars:.4f}"
-    told = f"{usage.requests:,} requests, {usage.input_tokens:,} tokens in{cached}, "
+    told = f"{put_count(usage.requests, 'request')}, {usage.input_tokens:,} tokens in{cached}, "
     told += f"{usage.output_tokens:,} out{cost}"
     now = f"{tally.seconds:.1f} s, {tally.rate:.1f} documents/s"
     return f"in all {told}; now {now}" if tally.earlier else f"{told}, {now}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal, cast
 
@@ -164,7 +165,7 @@ class Wanted:
             raise InputError(
                 f"--failures-allowed {self.failures_allowed!r}: a number, or a share such as 2%"
             )
-        number = float(f"{found[1]}{found[2] or ''}")
+        number = Decimal(f"{found[1]}{found[2] or ''}")
         return int(documents * number / 100) if found[3] else int(number)
 
     def _check_files(self) -> None:

@@ -16,7 +16,8 @@ from toolstone.cli.extract.choice import Chosen, read_gold
 from toolstone.cli.extract.view import Tally, choose_progress, put_summary
 from toolstone.cli.extract.wanted import Wanted
 from toolstone.cli.failures import FAILED
-from toolstone.cli.words import clean
+from toolstone.cli.words import clean, put_count
+from toolstone.errors import StorageError
 from toolstone.extract.files.columns import value_schema
 from toolstone.extract.files.outbox import Outbox
 from toolstone.extract.files.read import read_documents
@@ -49,7 +50,7 @@ def extract_all(wanted: Wanted) -> int:
 
         return look_ahead(wanted, plan, documents)
     check_output(wanted.output)
-    gold = None if wanted.score is None else read_gold(wanted.score)
+    gold = None if wanted.score is None else read_gold(wanted.score, **wanted.columns)
     with Job(wanted.job_file, restart=wanted.restart) as job:
         tally = _write_all(wanted, kind, plan, documents, job)
         score = None if gold is None else _score(wanted, plan, job, gold)
@@ -59,6 +60,7 @@ def extract_all(wanted: Wanted) -> int:
 
 def _write_all(wanted: Wanted, kind: Any, plan: Plan[Any], documents: Chosen, job: Job) -> Tally:
     """Have the documents read and the rows written; what it came to."""
+    job.begin(plan.fingerprint())
     total = documents.count()
     tally = Tally(wanted.prices(), earlier=job.kept)
     with Outbox(job, wanted.output, value_schema(plan.shape.output), anew=wanted.restart) as outbox:
@@ -67,7 +69,8 @@ def _write_all(wanted: Wanted, kind: Any, plan: Plan[Any], documents: Chosen, jo
             asyncio.run(_go(wanted, kind, documents, job, outbox, tally, progress))
         except BaseException as error:
             if tally.done:
-                error.add_note(f"{tally.done:,} documents are done; the same command goes on")
+                done = put_count(tally.done, "document")
+                error.add_note(f"done: {done}; the same command goes on")
             raise
         finally:
             progress.close()
@@ -97,13 +100,21 @@ async def _go(
 
 
 def _score(wanted: Wanted, plan: Plan[Any], job: Job, gold: dict[str, Any]) -> Score:
-    """Compare with the right values, and write the page."""
+    """Compare with the right values, and write the page.
+
+    Raises:
+        StorageError: It cannot be written.
+    """
     from toolstone.extract.report import render_report  # noqa: PLC0415  for who scores
     from toolstone.extract.score import score  # noqa: PLC0415
 
     found = score(job.rows(), gold, value_schema(plan.shape.output))
     page = render_report(found, f"{wanted.output.name}: {found.documents:,} documents")
-    wanted.report_file.write_text(page, encoding="utf-8", errors="replace")
+    try:
+        wanted.report_file.write_text(page, encoding="utf-8", errors="replace")
+    except OSError as error:
+        name = wanted.report_file.name
+        raise StorageError(f"the report {name!r} cannot be written: {error.strerror}") from error
     return found
 
 
@@ -146,7 +157,7 @@ def _put_score(score: Score) -> str:
     wide = max(len(row[0]) for row in rows)
     lines = [f"{path:<{wide}}  {p:>9}  {r:>6}  {f:>6}" for path, p, r, f in rows]
     head = f"{'':<{wide}}  precision  recall      F1"
-    exact = f"all right: {score.exact:,} of {score.documents:,} documents"
+    exact = f"all right: {score.exact:,} of {put_count(score.documents, 'document')}"
     return "".join(f"{line}\n" for line in (head, *lines, exact))
 
 

@@ -133,6 +133,8 @@ class Desk:
         """Some documents, as soon as there is one; none if the shift is over for this worker."""
         drawn = self._drawn.setdefault(shift, set())
         most = min(most, limits.EXTRACT_SHIFT - len(drawn))
+        if most == 0:
+            return []
         async with self._changed:
             await self._changed.wait_for(
                 lambda: self._waiting or self._ended or self._holders.get(shift) is not seat

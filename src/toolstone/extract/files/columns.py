@@ -1,7 +1,8 @@
 """A record as the columns of a table, by the schema of what is extracted. Pure.
 
-Objects are taken apart (`address.city`), everything else without one plain type is JSON text. What
-is no field begins with an underscore: `_id _error _message _attempts ...`.
+Objects are taken apart (`address.city`); what may be one plain type or another, as a decimal is a
+number or a text, is text; everything else is JSON. What is no field begins with an underscore:
+`_id _error _message _attempts ...`.
 """
 
 from __future__ import annotations
@@ -17,11 +18,20 @@ if TYPE_CHECKING:
 
     from toolstone.schema.output import OutputType
 
-__all__ = ["Column", "Kind", "cells", "columns_of", "put_json", "resolved", "value_schema"]
+__all__ = [
+    "Column",
+    "Kind",
+    "cells",
+    "columns_of",
+    "fitted",
+    "put_json",
+    "resolved",
+    "value_schema",
+]
 
 Schema = dict[str, Any]
 Kind = Literal["text", "integer", "number", "boolean", "json", "list"]
-_PLAIN: Final[dict[str, Kind]] = {
+_PLAIN: Final[dict[str | None, Kind]] = {
     "string": "text",
     "integer": "integer",
     "number": "number",
@@ -95,7 +105,14 @@ def _cell(row: Mapping[str, Any], column: Column) -> Any:
         if not isinstance(found, dict) or step not in found:
             return None
         found = found[step]
-    return put_json(found) if column.kind == "json" and found is not None else found
+    return fitted(found, column.kind)
+
+
+def fitted(value: Any, kind: Kind) -> Any:
+    """A value as one of this kind: what is no text becomes JSON where text is wanted."""
+    if value is None or kind not in {"text", "json"} or (kind == "text" and isinstance(value, str)):
+        return value
+    return put_json(value)
 
 
 def put_json(value: Any) -> str:
@@ -117,16 +134,30 @@ def _fields(
 
 def _kind(node: Schema, root: Schema, seen: tuple[str, ...]) -> tuple[Kind, Kind]:
     if node.get("type") == "array" and isinstance(node.get("items"), dict):
-        item, _ = resolved(node["items"], root, seen)
-        return "list", _plain(item)
-    return _plain(node), "json"
+        item, seen = resolved(node["items"], root, seen)
+        return "list", _plain(item, root, seen)
+    return _plain(node, root, seen), "json"
 
 
-def _plain(node: Schema) -> Kind:
-    if "type" not in node and all(isinstance(one, str) for one in node.get("enum", [0])):
+def _plain(node: Schema, root: Schema, seen: tuple[str, ...]) -> Kind:
+    """The plain type that holds every value; `json` if there is none."""
+    if "anyOf" in node:
+        options = [resolved(one, root, seen) for one in node["anyOf"] if one != {"type": "null"}]
+        return _widest({_plain(one, root, then) for one, then in options})
+    named = node.get("type")
+    if named is None and all(isinstance(one, str) for one in node.get("enum", [0])):
         return "text"
-    kind = node.get("type")
-    return _PLAIN.get(kind, "json") if isinstance(kind, str) else "json"
+    return _widest(
+        {_PLAIN.get(one, "json") for one in (named if isinstance(named, list) else [named])}
+    )
+
+
+def _widest(kinds: set[Kind]) -> Kind:
+    if len(kinds) == 1:
+        return kinds.pop()
+    if not kinds or "json" in kinds:
+        return "json"
+    return "number" if kinds == {"integer", "number"} else "text"
 
 
 def resolved(

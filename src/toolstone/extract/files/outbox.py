@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from toolstone.errors import InputError
-from toolstone.extract.files.write import LineWriter, check_output, write_parquet
+from toolstone.extract.files.write import LineWriter, check_output, is_output, write_parquet
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -25,7 +25,8 @@ class Outbox:
 
     Rows are brought to the disk first, then the job notes the length of the file. A process that
     dies between the two leaves rows that are not noted: the next one cuts them off and writes them
-    again. Parquet is written whole, in `finish`.
+    again. Parquet is written whole, in `finish`. An output that is gone is written again, from the
+    rows that the job keeps.
 
     Args:
         job: The job, open.
@@ -35,6 +36,7 @@ class Outbox:
 
     Raises:
         ConfigError: The extra that writes Parquet is not installed.
+        DefinitionError: Two columns would have the same name.
         InputError: The output cannot be written there, or is a file of somebody else's.
         StorageError: It cannot be opened, or was changed since.
     """
@@ -47,11 +49,16 @@ class Outbox:
         self._schema = schema
         self._lines: LineWriter | None = None
         whole = check_output(path) == ".parquet"
-        if not anew and not job.kept and path.exists() and path.stat().st_size:
+        there = path.is_file() and path.stat().st_size > 0
+        if there and not anew and not self._is_ours():
             raise InputError(
-                f"{path.name!r} is there already and does not come from this job; name another "
-                "file, or begin anew with --restart, which writes over it"
+                f"{path.name!r} is there already and does not come from this job; move it "
+                "away, name another file, or begin anew with --restart, which writes over it"
             )
+        if there and anew and whole:
+            path.unlink()
+        if not there and job.output.offset:
+            job.written(0, 0)  # it was moved away: all of it is written again
         if not whole:
             self._lines = LineWriter(path, schema, offset=job.output.offset)
 
@@ -85,5 +92,12 @@ class Outbox:
             StorageError: The disk is full, or the like.
         """
         self.drain()
-        if self._lines is None:
+        if self._lines is None and self._first() is not None:
             write_parquet(self._path, self._schema, self._job.rows())
+
+    def _is_ours(self) -> bool:
+        first = self._first()
+        return first is not None and is_output(self._path, self._schema, first)
+
+    def _first(self) -> Mapping[str, Any] | None:
+        return next(self._job.rows(), None)

@@ -5,13 +5,12 @@ from __future__ import annotations
 import glob
 import json
 import os
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from toolstone.errors import InputError
-from toolstone.extract.files.tables import TABLE_SUFFIXES, count_rows, json_rows, rows_of
+from toolstone.extract.files.tables import TABLE_SUFFIXES, count_rows, rows_of, standard_input
 from toolstone.extract.files.texts import TEXT_SUFFIXES, read_text
 from toolstone.extract.records import Document
 
@@ -58,7 +57,7 @@ class Documents:
 
     def __iter__(self) -> Iterator[Document | Unread]:
         if self.where == _STDIN:
-            yield from self._documents(json_rows(sys.stdin, "standard input"), "")
+            yield from self._documents(standard_input(), "")
             return
         root = _root(self.where)
         for path in self._files():
@@ -115,8 +114,8 @@ class Documents:
         where = Path(self.where)
         if where.exists() and not where.is_dir():
             return iter([where])
-        found = _walk(where, where.resolve()) if where.is_dir() else _matches(self.where)
-        return (path for path in found if path.resolve() not in self.leave_out)
+        found = _walk(where, _real(where)) if where.is_dir() else _matches(self.where)
+        return (path for path in found if _real(path) not in self.leave_out)
 
 
 def read_documents(
@@ -147,7 +146,7 @@ def read_documents(
     place = str(where)
     if "://" in place:
         raise InputError("URLs are never fetched: download what is to be read, and name the file")
-    documents = Documents(place, text, id, frozenset(path.resolve() for path in leave_out))
+    documents = Documents(place, text, id, frozenset(map(_real, leave_out)))
     documents.check()
     return documents
 
@@ -161,7 +160,8 @@ def row_document(
     """The document that a row is: see `read_documents` for its text and its id.
 
     Raises:
-        InputError: It has no such column, or what stands there is no text or no name.
+        InputError: It has no such column, or what stands there is no text (null is an empty one)
+            or no name.
     """
     if isinstance(row, str):
         return Document.of(row)
@@ -181,6 +181,8 @@ def _text_of(row: Mapping[str, Any], column: str | None) -> str:
     if column is None and "text" not in row:
         return "".join(f"{name}: {_put(value)}\n" for name, value in row.items() if name != "id")
     said = _cell(row, column or "text")
+    if said is None:
+        return ""  # no text: a failed record, and not the end of the job
     if not isinstance(said, str):
         raise InputError(
             f"column {column or 'text'!r} holds a {type(said).__name__}: the text of a row is text"
@@ -202,17 +204,20 @@ def _put(value: Any) -> str:
 
 def _walk(folder: Path, root: Path) -> Iterator[Path]:
     """The files below a folder that are not hidden, by name."""
-    with os.scandir(folder) as entries:
-        found = sorted(entries, key=lambda entry: entry.name)
+    try:
+        with os.scandir(folder) as entries:
+            found = sorted(entries, key=lambda entry: entry.name)
+    except OSError as error:
+        raise InputError(f"{str(folder)!r} cannot be read: {error.strerror}") from error
     for entry in found:
         if entry.name.startswith("."):
             continue
         path = folder / entry.name
-        if entry.is_symlink() and not path.resolve().is_relative_to(root):
-            raise InputError(f"{str(path)!r} is a link that leads out of the directory; remove it")
+        if entry.is_symlink():
+            _check_link(path, root)
         if entry.is_dir(follow_symlinks=False):
             yield from _walk(path, root)
-        elif not entry.is_dir():
+        elif not path.is_dir():
             yield path
 
 
@@ -220,8 +225,21 @@ def _matches(pattern: str) -> Iterator[Path]:
     if not glob.has_magic(pattern):
         raise InputError(f"there is no {pattern!r}: give a directory, a file, a glob or '-'")
     names = glob.glob(pattern, recursive=True)  # noqa: PTH207  it may begin anywhere
-    found = (Path(name) for name in sorted(names))
-    return (path for path in found if not path.is_dir())
+    root = _real(_root(pattern))
+    for path in map(Path, sorted(names)):
+        _check_link(path, root)
+        if not path.is_dir():
+            yield path
+
+
+def _check_link(path: Path, root: Path) -> None:
+    if not _real(path).is_relative_to(root):
+        raise InputError(f"{str(path)!r} leads out of the directory by a link; remove that")
+
+
+def _real(path: Path) -> Path:
+    """Where links lead; unlike `Path.resolve`, also of a link to itself."""
+    return Path(os.path.realpath(path))
 
 
 def _root(where: str) -> Path:

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import codecs
 import csv
 import json
-from typing import IO, TYPE_CHECKING, Any, Final
+import sys
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, Final
 
 from toolstone import limits
 from toolstone.errors import InputError
-from toolstone.extract.files.texts import missing_extra
+from toolstone.extract.files.texts import check_plain, missing_extra
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
+    from io import TextIOWrapper
     from pathlib import Path
     from types import ModuleType
 
-__all__ = ["TABLE_SUFFIXES", "count_rows", "json_rows", "load_pyarrow", "rows_of"]
+__all__ = ["TABLE_SUFFIXES", "count_rows", "load_pyarrow", "rows_of", "standard_input"]
 
 Row = dict[str, Any]
 _ROWS_AT_ONCE: Final = 256  # of a Parquet file
@@ -32,17 +36,25 @@ def rows_of(path: Path) -> Iterator[Row | str]:
 
 
 def count_rows(path: Path) -> int | None:
-    """How many rows there are, where that is soon known; else None."""
+    """How many rows there are, where that is soon known; else None.
+
+    Raises:
+        ConfigError: The extra that reads Parquet is not installed.
+        InputError: It cannot be read.
+    """
     if path.suffix.lower() == ".parquet":
-        count: int = _parquet(path).metadata.num_rows
-        return count
-    if path.suffix.lower() in _LINES and path.stat().st_size <= limits.DOCUMENT_BYTES:
-        with path.open("rb") as lines:
-            return sum(not line.isspace() for line in lines)
-    return None
+        with _parquet(path) as table:
+            count: int = table.metadata.num_rows
+            return count
+    if path.suffix.lower() not in _LINES:
+        return None
+    if check_plain(path) > limits.DOCUMENT_BYTES:
+        return None
+    with path.open("rb") as lines:
+        return sum(not line.isspace() for line in lines)
 
 
-def json_rows(lines: IO[str], name: str) -> Iterator[Row | str]:
+def json_rows(lines: Iterable[str], name: str) -> Iterator[Row | str]:
     """The objects and strings of JSON lines; empty lines are passed over.
 
     Raises:
@@ -66,7 +78,16 @@ def json_rows(lines: IO[str], name: str) -> Iterator[Row | str]:
         yield row
 
 
-def _decoded(lines: IO[str], name: str) -> Iterator[str]:
+def standard_input() -> Iterator[Row | str]:
+    """The objects and strings of JSON lines on standard input, in UTF-8 whatever the locale.
+
+    Raises:
+        InputError: A line is neither; says which.
+    """
+    return json_rows(codecs.iterdecode(sys.stdin.buffer, "utf-8-sig"), "standard input")
+
+
+def _decoded(lines: Iterable[str], name: str) -> Iterator[str]:
     try:
         yield from lines
     except UnicodeDecodeError as error:
@@ -78,7 +99,8 @@ def _json_file(path: Path) -> Iterator[Row | str]:
         yield from json_rows(lines, repr(path.name))
 
 
-def _opened(path: Path, newline: str | None = None) -> IO[str]:
+def _opened(path: Path, newline: str | None = None) -> TextIOWrapper:
+    check_plain(path)
     try:
         return path.open(encoding="utf-8-sig", newline=newline)
     except OSError as error:
@@ -116,17 +138,22 @@ def _separated(path: Path, delimiter: str) -> Iterator[Row]:
 
 
 def _parquet_rows(path: Path) -> Iterator[Row]:
-    for batch in _parquet(path).iter_batches(batch_size=_ROWS_AT_ONCE):
-        yield from batch.to_pylist()
+    with _parquet(path) as table:
+        for batch in table.iter_batches(batch_size=_ROWS_AT_ONCE):
+            yield from batch.to_pylist()
 
 
-def _parquet(path: Path) -> Any:
+@contextmanager
+def _parquet(path: Path) -> Iterator[Any]:
     arrow = load_pyarrow()
+    check_plain(path)
     try:
-        return arrow.parquet.ParquetFile(path)
+        with arrow.parquet.ParquetFile(path) as table:
+            yield table
     except OSError as error:
-        raise InputError(f"{path.name!r} cannot be read: {error.strerror or 'OSError'}") from error
-    except arrow.ArrowException as error:
+        why = error.strerror or "its pages are damaged"
+        raise InputError(f"{path.name!r} cannot be read: {why}") from error
+    except (arrow.ArrowException, UnicodeDecodeError) as error:
         raise InputError(f"{path.name!r} cannot be read as Parquet") from error
 
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-__all__ = ["TEXT_SUFFIXES", "missing_extra", "read_plain", "read_text"]
+__all__ = ["TEXT_SUFFIXES", "check_plain", "missing_extra", "read_text"]
 
 _MARKS: Final = (
     (codecs.BOM_UTF8, "utf-8-sig"),
@@ -40,7 +40,7 @@ def read_text(path: Path) -> str:
             f"{path.name!r}: no document of a kind that is read; there are "
             f"{', '.join(TEXT_SUFFIXES)}; make one of these of it first"
         )
-    raw = read_plain(path)
+    raw = _bytes_of(path)
     text = TEXT_SUFFIXES[suffix](raw, path.name)
     if not text.strip():
         raise InputError(f"{path.name!r} ({len(raw):,} bytes) holds no text{_WHY.get(suffix, '')}")
@@ -50,21 +50,28 @@ def read_text(path: Path) -> str:
 _WHY: Final = {".pdf": "; a scan needs text recognition (OCR) first"}
 
 
-def read_plain(path: Path) -> bytes:
-    """All of a plain file.
+def check_plain(path: Path) -> int:
+    """The size of a plain file; a pipe would keep us waiting.
 
     Raises:
-        InputError: It is not there, cannot be read, no plain file, or too large.
+        InputError: It is not there, or no plain file.
     """
     try:
         found = path.stat()
-        if not stat.S_ISREG(found.st_mode):
-            raise InputError(f"{path.name!r} is no plain file")
-        if found.st_size > limits.DOCUMENT_BYTES:
-            raise InputError(
-                f"{path.name!r} has {found.st_size:,} bytes; at most "
-                f"{limits.DOCUMENT_BYTES:,} are read (limits.DOCUMENT_BYTES)"
-            )
+    except OSError as error:
+        raise InputError(f"{path.name!r} cannot be read: {error.strerror}") from error
+    if not stat.S_ISREG(found.st_mode):
+        raise InputError(f"{path.name!r} is no plain file")
+    return found.st_size
+
+
+def _bytes_of(path: Path) -> bytes:
+    if (size := check_plain(path)) > limits.DOCUMENT_BYTES:
+        raise InputError(
+            f"{path.name!r} has {size:,} bytes; at most {limits.DOCUMENT_BYTES:,} are read "
+            "(limits.DOCUMENT_BYTES)"
+        )
+    try:
         return path.read_bytes()
     except OSError as error:
         raise InputError(f"{path.name!r} cannot be read: {error.strerror}") from error

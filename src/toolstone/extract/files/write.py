@@ -10,27 +10,30 @@ from __future__ import annotations
 
 import csv
 import io
-import itertools
 import json
 import os
 from collections.abc import Mapping
 from contextlib import ExitStack, suppress
+from itertools import chain, islice
 from typing import TYPE_CHECKING, Any, Final, Self
 
 from toolstone.errors import InputError, StorageError
-from toolstone.extract.files.columns import Column, cells, columns_of, put_json
+from toolstone.extract.files.columns import Column, cells, columns_of, fitted, put_json
 from toolstone.extract.files.tables import load_pyarrow
+from toolstone.extract.records import digest
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from pathlib import Path
     from types import TracebackType
 
-__all__ = ["OUTPUT_SUFFIXES", "LineWriter", "check_output", "write_parquet"]
+__all__ = ["OUTPUT_SUFFIXES", "LineWriter", "check_output", "is_output", "write_parquet"]
 
 Row = Mapping[str, Any]
 OUTPUT_SUFFIXES: Final = (".jsonl", ".ndjson", ".csv", ".parquet")
 _ROWS_AT_ONCE: Final = 1_000  # of a row group
+_MARK: Final = b"toolstone.extract"
+"""In the metadata of a Parquet file: the digest of its first row."""
 
 
 def check_output(path: Path) -> str:
@@ -52,6 +55,24 @@ def check_output(path: Path) -> str:
     return suffix
 
 
+def is_output(path: Path, schema: Mapping[str, Any], first: Row) -> bool:
+    """Whether a file is an output that begins with this row, or a piece of such a beginning.
+
+    Raises:
+        DefinitionError: Two columns would have the same name.
+        StorageError: It cannot be read.
+    """
+    try:
+        if path.suffix.lower() == ".parquet":
+            return _mark_in(path) == _mark(first)
+        columns = _columns(path, schema)
+        head = _heading(columns) + _line(first, columns)
+        with path.open("rb") as file:
+            return head.startswith(file.read(len(head)))
+    except OSError as error:
+        raise StorageError(f"{path.name!r} cannot be read: {error.strerror}") from error
+
+
 class LineWriter:
     """An output that grows by whole rows: JSON lines or CSV.
 
@@ -67,7 +88,7 @@ class LineWriter:
 
     def __init__(self, path: Path, schema: Mapping[str, Any], *, offset: int = 0) -> None:
         self._path = path
-        self._columns = columns_of(schema) if path.suffix.lower() == ".csv" else ()
+        self._columns = _columns(path, schema)
         try:
             self._file = _opened(path)
             with ExitStack() as undo:
@@ -89,12 +110,17 @@ class LineWriter:
         self.close()
 
     def write(self, row: Row) -> None:
-        """Add a row, as `Record.as_row` gives it.
+        """Add a row, as `Record.as_row` gives it; before the first one, the heading of a CSV.
 
         Raises:
             StorageError: The disk is full, or the like.
         """
-        self._put(_csv_line(cells(row, self._columns)) if self._columns else _json_line(row))
+        try:
+            if self._file.tell() == 0:
+                self._file.write(_heading(self._columns))
+            self._file.write(_line(row, self._columns))
+        except OSError as error:
+            raise _unwritten(self._path, error) from error
 
     def sync(self) -> int:
         """Bring all that was written to the disk; how many bytes it is.
@@ -116,21 +142,15 @@ class LineWriter:
 
     def _cut(self, offset: int) -> None:
         size = self._file.seek(0, os.SEEK_END)
-        if size < offset:
+        self._file.seek(max(0, offset - 1))
+        if size < offset or (offset and self._file.read(1) != b"\n"):
             raise StorageError(
                 f"{self._path.name!r} has {size:,} bytes, and its job has written {offset:,}: "
-                "somebody else has changed it; begin anew with --restart"
+                "somebody else has changed it; move it away, and the same command writes all "
+                "rows again, without asking"
             )
         self._file.truncate(offset)
         self._file.seek(offset)
-        if offset == 0 and self._columns:
-            self._put(_csv_line([column.name for column in self._columns]))
-
-    def _put(self, line: bytes) -> None:
-        try:
-            self._file.write(line)
-        except OSError as error:
-            raise _unwritten(self._path, error) from error
 
 
 def write_parquet(path: Path, schema: Mapping[str, Any], rows: Iterable[Row]) -> int:
@@ -145,12 +165,14 @@ def write_parquet(path: Path, schema: Mapping[str, Any], rows: Iterable[Row]) ->
     columns = columns_of(schema)
     made = path.with_name(f".{path.name}.part")
     types = arrow.schema([(column.name, _arrow_type(arrow, column)) for column in columns])
-    count = 0
+    several, count = iter(rows), 0
+    first = list(islice(several, 1))
+    marked = types.with_metadata({_MARK: _mark(first[0])} if first else {})
     try:
-        with arrow.parquet.ParquetWriter(made, types) as writer:
-            for batch in _batches(rows):
+        with arrow.parquet.ParquetWriter(made, marked) as writer:
+            for batch in _batches(chain(first, several)):
                 count += len(batch)
-                writer.write_table(_table(arrow, types, columns, batch))
+                writer.write_table(_table(arrow, marked, columns, batch))
         with made.open("rb") as file:
             os.fsync(file.fileno())
         made.replace(path)
@@ -177,9 +199,7 @@ def _fit(value: Any, column: Column) -> Any:
     """The value as Arrow takes it: no whole number for a float, no half characters."""
     if column.kind == "list" and isinstance(value, list):
         entry = Column(column.name, column.path, column.item)
-        return [_fit(one, entry) for one in value]
-    if column.kind == "json" and value is not None and not isinstance(value, str):
-        return _fit(put_json(value), column)
+        return [_fit(fitted(one, column.item), entry) for one in value]
     if isinstance(value, str):
         return value.encode(errors="replace").decode()
     return float(value) if column.kind == "number" and isinstance(value, int) else value
@@ -216,6 +236,31 @@ def _unwritten(path: Path, error: OSError) -> StorageError:
     )
 
 
+def _mark(first: Row) -> bytes:
+    return digest(json.dumps(first)).encode()
+
+
+def _mark_in(path: Path) -> bytes | None:
+    arrow = load_pyarrow()
+    try:
+        found: Mapping[bytes, bytes] | None = arrow.parquet.read_metadata(path).metadata
+    except arrow.ArrowException:
+        return None
+    return None if found is None else found.get(_MARK)
+
+
+def _columns(path: Path, schema: Mapping[str, Any]) -> tuple[Column, ...]:
+    return columns_of(schema) if path.suffix.lower() == ".csv" else ()
+
+
+def _heading(columns: tuple[Column, ...]) -> bytes:
+    return _csv_line([column.name for column in columns]) if columns else b""
+
+
+def _line(row: Row, columns: tuple[Column, ...]) -> bytes:
+    return _csv_line(cells(row, columns)) if columns else _json_line(row)
+
+
 def _json_line(row: Row) -> bytes:
     try:
         return json.dumps(row, ensure_ascii=False).encode() + b"\n"
@@ -239,5 +284,5 @@ def _csv_cell(value: Any) -> Any:
 
 def _batches(rows: Iterable[Row], size: int = _ROWS_AT_ONCE) -> Iterator[list[Row]]:
     several = iter(rows)
-    while batch := list(itertools.islice(several, size)):
+    while batch := list(islice(several, size)):
         yield batch
