@@ -260,6 +260,15 @@ async def test_a_shift_is_over_after_its_share_and_the_next_is_wanted(monkeypatc
     assert not await desk.wanted(2)
 
 
+async def test_a_shift_that_has_had_its_share_waits_for_no_more_documents(monkeypatch):
+    monkeypatch.setattr("toolstone.limits.EXTRACT_SHIFT", 5)
+    desk = Desk(Pace(start=100), most=100, shifts=1)
+    await desk.add(documents(5))
+    async with asyncio.timeout(5):
+        await work(worker(Handle(desk), Counting()), 0)
+    assert sorted((await taken(desk, 5))[0]) == [0, 1, 2, 3, 4]
+
+
 async def test_what_is_being_asked_is_given_up_at_the_end():
     desk, model = Desk(Pace(start=100), most=100, shifts=1), Counting()
     model.gate.clear()

@@ -27,10 +27,10 @@ if TYPE_CHECKING:
     from pathlib import Path
     from types import TracebackType
 
-__all__ = ["OUTPUT_SUFFIXES", "LineWriter", "check_output", "is_output", "write_parquet"]
+__all__ = ["LineWriter", "check_output", "is_output", "write_parquet"]
 
 Row = Mapping[str, Any]
-OUTPUT_SUFFIXES: Final = (".jsonl", ".ndjson", ".csv", ".parquet")
+_SUFFIXES: Final = (".jsonl", ".ndjson", ".csv", ".parquet")
 _ROWS_AT_ONCE: Final = 1_000  # of a row group
 _MARK: Final = b"toolstone.extract"
 """In the metadata of a Parquet file: the digest of its first row."""
@@ -44,10 +44,8 @@ def check_output(path: Path) -> str:
         InputError: It has another suffix, or its directory is not there.
     """
     suffix = path.suffix.lower()
-    if suffix not in OUTPUT_SUFFIXES:
-        raise InputError(
-            f"{path.name!r}: what is written ends in one of {', '.join(OUTPUT_SUFFIXES)}"
-        )
+    if suffix not in _SUFFIXES:
+        raise InputError(f"{path.name!r}: what is written ends in one of {', '.join(_SUFFIXES)}")
     if not path.parent.is_dir():
         raise InputError(f"{path.name!r}: its directory {str(path.parent)!r} is not there; make it")
     if suffix == ".parquet":
