@@ -142,11 +142,12 @@ def check_locked(text, wanted):
 
 def wanted(lock_file):
     """What a lock file must satisfy: with the extras that it is made of."""
-    lines = list(PROJECT["dependencies"])
-    if lock_file == ".ci/dev.lock":
-        lines += [one for extra in PROJECT["optional-dependencies"].values() for one in extra]
-    found = [Requirement(line) for line in lines if line and not line.startswith("#")]
-    return [one for one in found if one.name != "toolstone"]
+    found = [Requirement(line) for line in PROJECT["dependencies"]]
+    extras = ["dev"] if lock_file == ".ci/dev.lock" else []
+    for extra in extras:  # grows by the extras that an extra is made of
+        for one in map(Requirement, PROJECT["optional-dependencies"][extra]):
+            extras.extend(one.extras) if one.name == "toolstone" else found.append(one)
+    return found
 
 
 @pytest.mark.parametrize("name", lock.LOCKS)

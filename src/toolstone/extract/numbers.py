@@ -38,7 +38,7 @@ _WORDS: Final = {
         )
     )
 }
-_WORD: Final = re.compile(rf"\b(?:{'|'.join(_WORDS)})\b", re.IGNORECASE)
+_WORD: Final = re.compile(r"\b[a-z]{3,9}\b", re.IGNORECASE | re.ASCII)
 _PARTS: Final = re.compile(r"[.,]")
 _THOUSANDS: Final = 3
 
@@ -56,7 +56,8 @@ def numbers_in(text: str) -> Iterator[tuple[tuple[int, int], frozenset[Decimal]]
         for found in pattern.finditer(text):
             yield _read(text, found)
     for word in _WORD.finditer(text):
-        yield word.span(), frozenset((_WORDS[word[0].lower()],))
+        if (number := _WORDS.get(word[0].lower())) is not None:
+            yield word.span(), frozenset((number,))
 
 
 def _read(text: str, found: re.Match[str]) -> tuple[tuple[int, int], frozenset[Decimal]]:
