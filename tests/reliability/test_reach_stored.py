@@ -92,9 +92,12 @@ class Statements(ast.NodeVisitor):
         if place >= len(arguments) - len(defaults):
             yield defaults[place - len(arguments)]
         for node in ast.walk(self.tree):
-            if isinstance(node, ast.Call) and getattr(node.func, "id", "") == self.function.name:
-                if len(node.args) > place:
-                    yield node.args[place]
+            if not isinstance(node, ast.Call):
+                continue
+            method = getattr(node.func, "attr", "") == self.function.name
+            if method or getattr(node.func, "id", "") == self.function.name:
+                if len(node.args) > place - method:  # a method is not handed its object
+                    yield node.args[place - method]
                 yield from (word.value for word in node.keywords if word.arg == name)
 
 
@@ -125,6 +128,7 @@ def test_sql_is_literal():
         'def f(c, q="SELECT 1"): c.execute(q)\ndef g(c, name): f(c, q=name)',
         "def f(c, names):\n    for name in names: c.executescript(name)",
         "def f(c, names): c.executemany(names[0], [])",
+        "class C:\n    def f(self, q): self.c.execute(q)\n    def g(self, name): self.f(name)",
     ],
 )
 def test_sql_that_is_put_together_is_found(text):

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Answer", "Job", "Output", "fingerprint"]
 
-_MARK: Final = 0x746F6A62  # in the file's header: this is a job
+_MARK: Final = 1953458786  # in the file's header, as `_TABLES` writes it: this is a job
 _VERSION: Final = 1
 _LEASE: Final = "job"
 _DIGEST: Final = 16  # bytes
@@ -50,8 +50,8 @@ _TABLES: Final = (
     "CREATE TABLE spent (input INTEGER, output INTEGER, cached INTEGER, requests INTEGER)",
     "INSERT INTO output VALUES (0, 0)",
     "INSERT INTO spent VALUES (0, 0, 0, 0)",
-    f"PRAGMA application_id = {_MARK}",
-    f"PRAGMA user_version = {_VERSION}",
+    "PRAGMA application_id = 1953458786",
+    "PRAGMA user_version = 1",
 )
 _SEEN: Final = "CREATE TEMP TABLE seen (place BLOB PRIMARY KEY, count INTEGER) WITHOUT ROWID"
 
