@@ -227,6 +227,16 @@ async def test_a_worker_that_cannot_work_says_so_for_all(monkeypatch):
     assert type(error) is ConfigError
 
 
+async def test_a_worker_that_is_let_go_as_soon_as_it_has_given_up_goes_quietly(monkeypatch):
+    class Hasty(Desk):
+        async def give_up(self, error):
+            await super().give_up(error)
+            await self.end()
+
+    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
+    assert await work(worker(Handle(Hasty(Pace(), most=1, shifts=1)), "openai/gpt-5"), 0)
+
+
 async def test_no_request_is_sent_that_the_jobs_budget_does_not_cover():
     desk, model = Desk(Pace(start=100), most=100, shifts=2), Counting()
     await desk.spend(Budget(requests=10), "counting", Usage(requests=3))

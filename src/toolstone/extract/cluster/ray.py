@@ -212,7 +212,7 @@ class _Cluster:
             for _ in self._shifts().iter_batches(batch_size=None, prefetch_batches=0):
                 pass
         except Exception as problem:  # noqa: BLE001  told to whoever waits
-            error = problem
+            error = _without_frames(problem)
         if not loop.is_closed():
             loop.call_soon_threadsafe(self._fail, error)
 
@@ -251,6 +251,16 @@ class _Cluster:
             ray.kill(self._desk)
         if self._joined:
             ray.shutdown()
+
+
+def _without_frames(error: Exception) -> Exception:
+    """The error without its tracebacks: Ray's frames hold the actors, and these their cores."""
+    found: list[BaseException | None] = [error]
+    for one in found:  # grows
+        if one is not None:
+            one.__traceback__ = None
+            found += [more for more in (one.__cause__, one.__context__) if more not in found]
+    return error
 
 
 def _joined() -> tuple[Any, bool]:

@@ -78,7 +78,7 @@ class Worker:
                 try:
                     await self._plan.open(self._around)
                 except ToolstoneError as error:
-                    await self._line.call("give_up", error)
+                    self._line.say("give_up", error)  # the end may be quicker than a reply
             return self._line
 
     def _around(self, model: Model) -> Model:
