@@ -165,6 +165,14 @@ def test_the_output_may_stand_among_the_documents(extract, inbox, clerk):
     assert len(clerk.asked) == 5
 
 
+def test_the_right_values_may_stand_among_the_documents(extract, inbox):
+    (inbox / "gold.jsonl").write_text('{"id": "1.txt", "gold": {"number": 1}}')
+    words = ("--score", inbox / "gold.jsonl", "--json")
+    before = json.loads(extract(inbox, *words, "--dry-run").stdout)
+    after = json.loads(extract(inbox, *words, "-o", "out.jsonl").stdout)
+    assert before["documents"] == after["documents"] == 5
+
+
 def test_json_is_one_object_for_programs(extract, inbox):
     done = extract(inbox, "-o", "out.jsonl", "--json", "--price", "1000,2000,100")
     told = json.loads(done.stdout)

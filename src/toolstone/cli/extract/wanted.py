@@ -84,11 +84,12 @@ class Wanted:
         return self.report or self.output.with_suffix(".score.html")
 
     def own_files(self) -> list[Path]:
-        """What this command writes, and so must not read as documents."""
+        """What lies among the documents, it may be, and is none: what is written, and GOLD."""
+        gold = [] if self.score is None else [self.score]
         if self.out is None:
-            return []
+            return gold
         jobs = [Path(f"{self.job_file}{tail}") for tail in _TAILS]
-        return [self.out, self.report_file, *jobs, *([self.score] if self.score else [])]
+        return [*gold, self.out, self.report_file, *jobs]
 
     @property
     def columns(self) -> dict[str, Any]:

@@ -58,9 +58,9 @@ async def run_ray(
 
     The cluster is the one this process has joined with `ray.init`, else the one that `RAY_ADDRESS`
     names, else one on this machine, for this job alone: for two at once, join one yourself. Each of
-    its cores has an actor. It needs toolstone, the type's module, and what the model string needs:
-    keys are looked for where the actors are, and never sent. A budget of seconds lets what is being
-    asked come to its end.
+    its cores has an actor; while others have all of them, the job waits. It needs toolstone, the
+    type's module, and what the model string needs: keys are looked for where the actors are, and
+    never sent. A budget of seconds lets what is being asked come to its end.
 
     Raises:
         ConfigError: The extra is not installed.
