@@ -14,6 +14,7 @@ from toolstone import (
     ConfigError,
     DefinitionError,
     Price,
+    ProtocolError,
     RateLimitError,
     Settings,
     StatusError,
@@ -115,6 +116,9 @@ FAILURES = [
     (TransportError("connection reset"), "transport", True),
     (RateLimitError("too fast", status=429), "model", True),
     (StatusError("the input is too long", status=400), "model", False),
+    (TransportError("a certificate", retryable=False), "transport", True),
+    (ProtocolError("a captive portal"), "protocol", True),
+    (ZeroDivisionError("a model of your own"), "model", True),
 ]
 
 
@@ -147,13 +151,34 @@ def schema_refused():
         schema_refused(),
         ConfigError("no key"),
         DefinitionError("no"),
+        RateLimitError("no credit is left", status=429, retryable=False),
     ],
-    ids=["auth", "model", "permission", "schema", "config", "definition"],
+    ids=["auth", "model", "permission", "schema", "config", "definition", "quota"],
 )
 async def test_what_concerns_all_documents_is_raised(error):
     with pytest.raises(type(error)) as caught:
         await asked(Scripted(error))
     assert caught.value is error
+
+
+@pytest.mark.parametrize(
+    "budget", [None, Budget(requests=1_000), Budget(requests=None, tokens=10**9)]
+)
+@pytest.mark.parametrize("step", [0, 1], ids=["the same", "another"])
+async def test_a_model_that_calls_tools_for_ever_fails_its_document_alone(step, budget):
+    calls = [call("search", n=n * step) for n in range(100)]
+    model = Scripted(*calls)
+    record = await asked(model, budget=budget)
+    assert (record.error.kind, record.error.retryable) == ("model", False)
+    assert "tools" in record.error.message
+    assert len(model.requests) == record.attempts < 50
+
+
+async def test_a_call_that_somebody_else_would_carry_out_is_no_answer():
+    item = {"type": "custom_tool_call", "id": "c", "call_id": "c", "name": "sql", "input": "x"}
+    turn = Response("r", "completed", (parse_item(item),), Usage(10, 5, requests=1), "scripted")
+    record = await asked(Scripted(turn))
+    assert (record.ok, record.error.kind, record.attempts) == (False, "model", 1)
 
 
 @pytest.mark.parametrize("text", ["", " \n\t"])

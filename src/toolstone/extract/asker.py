@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from time import monotonic
+from typing import TYPE_CHECKING, Any, Final
 
+from toolstone import limits
 from toolstone.agent import Agent
-from toolstone.errors import RunError
+from toolstone.errors import FailedError, RunError, StoppedError
 from toolstone.events import Asked
 from toolstone.runs.budget import Budget
 from toolstone.sessions import Wish
@@ -22,8 +24,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Asker"]
 
-_ITS_OWN = Budget(requests=None)
-"""The re-asks bound a document's run, and the job's purse."""
+_BUDGET: Final = "the budget's "
+"""What a run that was stopped says first, if it is a budget that has stopped it."""
 
 
 class _Nowhere:
@@ -65,7 +67,7 @@ class Asker(Agent[Any]):
             instructions=instructions,
             settings=settings,
             reasks=reasks,
-            budget=_ITS_OWN,
+            budget=Budget(requests=limits.RUN_REQUESTS + reasks),
             ledger=_Nowhere(),
         )
 
@@ -79,13 +81,18 @@ class Asker(Agent[Any]):
 
         Raises:
             RunError: There is no answer.
+            StoppedError: The parent has no more.
         """
         try:
             result = await self._run(Wish(parent=parent), text, None)
         except RunError as error:
             self._count(tally, error.result)
+            if isinstance(error, StoppedError) and _is_its_own(error, parent):
+                raise _no_answer(error.result) from error
             raise
         self._count(tally, result)
+        if result.outcome != "complete":
+            raise _no_answer(result)
         return result.output
 
     def _count(self, tally: Tally, result: Result[Any] | None) -> None:
@@ -96,3 +103,22 @@ class Asker(Agent[Any]):
         tally.attempts += len(asked)
         most = self.settings.max_output_tokens or 0
         tally.clipped = bool(asked) and 0 < asked[-1].output_tokens < most
+
+
+def _is_its_own(error: StoppedError, parent: Purse | None) -> bool:
+    """Whether the run itself went round in circles; else its parent has no more."""
+    if error.result is None:
+        return False
+    if parent is None or not str(error).startswith(_BUDGET):
+        return True
+    requests = parent.left(monotonic()).requests
+    return str(error).startswith(f"{_BUDGET}requests") and (requests is None or requests > 0)
+
+
+def _no_answer(result: Result[Any]) -> FailedError:
+    made = len(result.calls)
+    return FailedError(
+        f"the model gave no answer, and called tools {made} times although there are none; try "
+        "instructions that say so, or another model",
+        result=result,
+    )

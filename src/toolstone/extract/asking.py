@@ -12,6 +12,7 @@ from toolstone.errors import (
     AuthError,
     InputError,
     OutputError,
+    RateLimitError,
     RunError,
     StatusError,
     StoppedError,
@@ -252,6 +253,7 @@ def _end_of_job(error: Exception) -> ToolstoneError | None:
 
 
 def _concerns_all(error: StatusError) -> bool:
-    """Whether the service has refused who asks, whom, or by what schema: not the document."""
+    """Whether the service has refused who asks, whom, how or by what schema: not the document."""
     schema = error.status == _BAD_REQUEST and error.param.startswith(_SCHEMA_FIELDS)
-    return isinstance(error, AuthError) or error.means in _FOR_ALL or schema
+    used_up = isinstance(error, RateLimitError) and not error.retryable  # the account's quota
+    return isinstance(error, AuthError) or error.means in _FOR_ALL or schema or used_up

@@ -94,7 +94,8 @@ class Failure:
             (`ToolstoneError.kind`).
         message: In a sentence, without the document's content.
         paths: The fields it is about; empty where it is about none.
-        retryable: Whether asking again may succeed.
+        retryable: Whether asking again may succeed, if only after something else was mended: a job
+            does not keep such a failure.
     """
 
     kind: str
@@ -110,7 +111,20 @@ class Failure:
             kind = error.outcome
         problems = error.problems if isinstance(error, OutputError) else ()
         paths = tuple(dict.fromkeys(path for one in problems if (path := _path(one))))
-        return cls(kind, str(error).partition(_GOING_ON)[0], paths, error.retryable)
+        again = error.retryable or error.kind in _UNANSWERED or _is_foreign(error)
+        return cls(kind, str(error).partition(_GOING_ON)[0], paths, again)
+
+
+_UNANSWERED: Final = frozenset({"transport", "protocol"})
+"""Kinds of errors that say nothing of the document: a proxy, a certificate ..."""
+
+
+def _is_foreign(error: ToolstoneError) -> bool:
+    """Whether a run ended by an error that is not ours, such as one of a model that you wrote."""
+    cause = error.__cause__
+    return (
+        isinstance(error, RunError) and cause is not None and not isinstance(cause, ToolstoneError)
+    )
 
 
 def _path(problem: str) -> str:
