@@ -64,28 +64,28 @@ _MONTH_FIRST: Final = re.compile(
 _MONTH_YEAR: Final = re.compile(rf"(?<!\w){_NAME},?\s(?:de |of )?(\d{{4}})(?!\d)")
 
 _MONTHS: Final = {
-    prefix: number
-    for number, prefixes in enumerate(
+    name[:length]: number
+    for number, names in enumerate(
         (
-            "jan ene gen",
-            "feb fev",
-            "mar maer mrz maa",
-            "apr avr abr",
-            "may mai mag mei maj",
-            "jun juin giu",
-            "jul juil lug",
-            "aug aou ago",
-            "sep set",
-            "oct okt ott out",
-            "nov",
-            "dec dez dic",
+            "january januar januari janvier janner jaenner enero gennaio janeiro",
+            "february februar februari fevrier febrero febbraio fevereiro",
+            "march marz maerz mrz mars marzo maart marco",
+            "april avril abril aprile",
+            "may mai mayo maggio mei maio maj",
+            "june juni juin junio giugno junho",
+            "july juli juillet julio luglio julho",
+            "august aout agosto augustus",
+            "september septembre septiembre settembre setembro",
+            "october oktober octobre octubre ottobre outubro",
+            "november novembre noviembre novembro",
+            "december dezember decembre diciembre dicembre dezembro",
         ),
         1,
     )
-    for prefix in prefixes.split()
+    for name in names.split()
+    for length in range(3, len(name) + 1)
 }
-"""How the months begin in English, German, French, Spanish, Italian, Dutch and Portuguese."""
-_LONGEST: Final = 4
+"""English, German, French, Spanish, Italian, Dutch and Portuguese, whole or cut short."""
 _LAST_MONTH: Final = 12
 _LAST_DAY: Final = 31
 
@@ -149,7 +149,7 @@ def _year(said: str | None) -> int | None:
 
 
 def _month(name: str) -> int:
-    """The number of a month by the beginning of its name; 0 if it is none."""
+    """The number of a month by its name or the beginning of it; 0 if it is none."""
     spread = unicodedata.normalize("NFKD", name.lower())
     bare = "".join(one for one in spread if not unicodedata.combining(one))
-    return next((_MONTHS[bare[:n]] for n in (_LONGEST, 3) if bare[:n] in _MONTHS), 0)
+    return _MONTHS.get(bare, 0)

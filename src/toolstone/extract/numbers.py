@@ -86,6 +86,8 @@ def _negative(text: str, start: int) -> bool:
 
 def _readings(said: str) -> set[Decimal]:
     """What a number without sign may mean: the last of point and comma may be the decimal one."""
+    if said.isdecimal():
+        return _decimals(said)
     bare = re.sub(f"[{_GAP}]", "", said)
     marks = _PARTS.findall(bare)
     if not marks:
