@@ -122,8 +122,10 @@ class HttpxTransport:
                 answer = await _open(_plain_request, connection.handle_async_request, request)
                 async with aclosing(answer), aclosing(_chunks(answer)) as raw:
                     yield _Stream(answer, raw)
-            finally:
-                free.append(connection)
+            except BaseException:  # a request that was cancelled may hold its pool for ever
+                await connections.drop(connection)
+                raise
+            free.append(connection)
 
     async def aclose(self) -> None:
         """See `Transport`. A client that was handed in stays open."""
@@ -193,11 +195,15 @@ class _Connections:
             ConfigError: The proxy's URL is not one.
         """
         if len(self._made) >= self._plan.connections:
-            unused = next(free for free in self.free.values() if free).pop(0)
-            self._made.remove(unused)
-            await unused.aclose()
+            await self.drop(next(free for free in self.free.values() if free).pop(0))
         self._made.append(self._plan.make(way))
         return self._made[-1]
+
+    async def drop(self, connection: Any) -> None:
+        """Close one, even if whoever waits for that is cancelled, or once more."""
+        if connection in self._made:  # else all have been closed meanwhile
+            self._made.remove(connection)
+        await asyncio.shield(connection.aclose())
 
     async def aclose(self) -> None:
         for connection in self._made:
