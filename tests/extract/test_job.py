@@ -137,6 +137,18 @@ def test_a_job_that_could_not_be_opened_is_free_again(tmp_path):
     Job(path).close()
 
 
+def test_a_job_that_has_lost_a_table_is_free_again(tmp_path):
+    path = tmp_path / "job"
+    Job(path).close()
+    with sqlite3.connect(path) as database:
+        database.execute("DROP TABLE records")
+    database.close()
+
+    for _ in range(2):
+        with pytest.raises(StorageError, match="no such table"):
+            Job(path)
+
+
 def test_another_programs_database_is_left_alone(tmp_path):
     path = tmp_path / "job"
     with sqlite3.connect(path) as database:

@@ -104,6 +104,7 @@ class Job:
 
     def __init__(self, path: str | Path, *, restart: bool = False) -> None:
         self.path = Path(path)
+        self.kept = 0
         self._busy = threading.Lock()
         self._leases = Leases.of(self.path)
         with self._guarded():
@@ -113,7 +114,6 @@ class Job:
             except BaseException:
                 self._leases.release(_LEASE)
                 raise
-        self.kept: int = self._one("SELECT COUNT(*) FROM records")[0]
 
     def __enter__(self) -> Self:
         return self
@@ -298,6 +298,7 @@ class Job:
             connection.execute("PRAGMA cell_size_check=ON")
             self._prepare(connection, restart=restart)
             connection.execute(_SEEN)
+            (self.kept,) = connection.execute("SELECT COUNT(*) FROM records").fetchone()
         except BaseException:
             connection.close()
             raise
