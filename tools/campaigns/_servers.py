@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 import tempfile
@@ -13,9 +14,12 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Final, NamedTuple
 
 from toolstone.errors import SetupError
+from toolstone.local import serve
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from toolstone.local import Brain
 
 _SECONDS: Final = 30.0
 _TOOLS: Final = Path(__file__).parent.parent
@@ -46,6 +50,29 @@ def servers(*, pace: float = 0.001) -> Iterator[Servers]:
     faults = ["-m", "toolstone.testing.faults", "--json", "--pace", str(pace)]
     with _started(["-m", "campaigns._endpoint"]) as local, _started(faults) as peer:
         yield Servers(local, peer)
+
+
+@contextmanager
+def forked(brain: Brain) -> Iterator[str]:
+    """An endpoint with this brain, in a fork: this process may have no threads, and gets none."""
+    said, says = os.pipe()
+    stays, leaves = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        os.close(leaves)
+        with serve(brain) as endpoint:
+            os.write(says, endpoint.base_url.encode())
+            os.close(says)
+            os.read(stays, 1)  # until the other side is gone
+        os._exit(0)
+    os.close(says)
+    os.close(stays)
+    try:
+        yield os.read(said, 4096).decode()
+    finally:
+        os.close(leaves)
+        os.waitpid(pid, 0)
+        os.close(said)
 
 
 @contextmanager

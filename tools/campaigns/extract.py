@@ -25,18 +25,18 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from contextlib import ExitStack, closing, contextmanager, suppress
+from contextlib import ExitStack, closing, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from campaigns import _extracted, _killed
+from campaigns._servers import forked
 from campaigns.kill import heard
-from toolstone.local import Function, serve
+from toolstone.local import Function
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Iterator
 
 _INSTANT: Final = "instant"
 _AGAIN: Final = 0.7  # how often the next child is killed as well
@@ -115,7 +115,8 @@ class Sweep:
         self._careless = given.careless
         folder = tempfile.TemporaryDirectory(dir=given.folder, prefix="toolstone-extract-")
         self._folder = Path(stack.enter_context(folder))
-        self._url = stack.enter_context(_counting(self._folder / "asked"))
+        counting = _extracted.Counting(self._folder / "asked")
+        self._url = stack.enter_context(forked(Function(counting.__call__)))
         self._reached = self._uncut()
         gc.collect()
         gc.freeze()
@@ -307,26 +308,3 @@ class _Case:
                 if not database.execute("SELECT * FROM sqlite_schema").fetchall():
                     return []  # killed before it was made
                 return [json.loads(row) for (row,) in database.execute("SELECT row FROM records")]
-
-
-@contextmanager
-def _counting(path: Path) -> Iterator[str]:
-    """The endpoint, in a process of its own."""
-    said, says = os.pipe()
-    stays, leaves = os.pipe()
-    pid = os.fork()
-    if pid == 0:
-        os.close(leaves)
-        with serve(Function(_extracted.Counting(path).__call__)) as endpoint:
-            os.write(says, endpoint.base_url.encode())
-            os.close(says)
-            os.read(stays, 1)  # until the other side is gone
-        os._exit(0)
-    os.close(says)
-    os.close(stays)
-    try:
-        yield os.read(said, 4096).decode()
-    finally:
-        os.close(leaves)
-        os.waitpid(pid, 0)
-        os.close(said)

@@ -26,16 +26,16 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from campaigns import _kept, _killed
+from campaigns._servers import forked
 from toolstone import Agent, MemoryLedger
 from toolstone.events import decode_record, encode_record
 from toolstone.local import Script as Answers
-from toolstone.local import serve
 from toolstone.testing import Scripted
 
 if TYPE_CHECKING:
@@ -145,7 +145,7 @@ class Sweep:
         self._children = {}
         for name in scripts:
             script = _killed.SCRIPTS[name]
-            url = stack.enter_context(_served(script)) if script.served else ""
+            url = stack.enter_context(forked(Answers(list(script.turns)))) if script.served else ""
             self._children[name] = _killed.Child(script, url, careless=given.careless)
         self._reached = {name: self._uncut(name) for name in scripts}
         gc.collect()
@@ -365,29 +365,6 @@ def heard(reader: int, signs: int) -> bool:
             return False
         signs -= heard
     return True
-
-
-@contextmanager
-def _served(script: _killed.Script) -> Iterator[str]:
-    """An endpoint that plays the script's model, in a process of its own."""
-    said, says = os.pipe()
-    stays, leaves = os.pipe()
-    pid = os.fork()
-    if pid == 0:
-        os.close(leaves)
-        with serve(Answers(list(script.turns))) as endpoint:
-            os.write(says, endpoint.base_url.encode())
-            os.close(says)
-            os.read(stays, 1)  # until the other side is gone
-        os._exit(0)
-    os.close(says)
-    os.close(stays)
-    try:
-        yield os.read(said, 4096).decode()
-    finally:
-        os.close(leaves)
-        os.waitpid(pid, 0)
-        os.close(said)
 
 
 def _prepare() -> None:

@@ -12,21 +12,22 @@ import os
 import tempfile
 import time
 from collections import Counter
-from contextlib import aclosing, contextmanager
+from contextlib import aclosing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from pydantic import BaseModel
 
+from campaigns._servers import forked
 from toolstone import Responses
 from toolstone.extract import Pace, extract_many
-from toolstone.local import Function, serve
+from toolstone.local import Function
 from toolstone.local.brain import RefusalError
 from toolstone.wire import AiohttpTransport
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import AsyncIterator, Iterator
+    from collections.abc import AsyncIterator
 
 _WARM: Final = 5.0  # seconds in which it may find the limit out
 _NEAR: Final = 0.95
@@ -55,7 +56,7 @@ def run(given: argparse.Namespace) -> int:
     """Extract for so long, and print what the service saw."""
     with tempfile.TemporaryDirectory() as folder:
         seen = Path(folder) / "seen"
-        with _served(seen, given) as url:
+        with forked(Function(_Limited(seen, given).answer)) as url:
             cpu = asyncio.run(_extract(url, given))
         lines = [line.split() for line in seen.read_text().splitlines()]
     began = min(float(at) for _, at in lines)
@@ -136,26 +137,3 @@ class _Limited:
         os.write(self._file, b"let %.6f\n" % now)
         await asyncio.sleep(self._given.latency)
         return {"word": "word"}
-
-
-@contextmanager
-def _served(path: Path, given: argparse.Namespace) -> Iterator[str]:
-    """The endpoint, in a process of its own."""
-    said, says = os.pipe()
-    stays, leaves = os.pipe()
-    pid = os.fork()
-    if pid == 0:
-        os.close(leaves)
-        with serve(Function(_Limited(path, given).answer)) as endpoint:
-            os.write(says, endpoint.base_url.encode())
-            os.close(says)
-            os.read(stays, 1)  # until the other side is gone
-        os._exit(0)
-    os.close(says)
-    os.close(stays)
-    try:
-        yield os.read(said, 4096).decode()
-    finally:
-        os.close(leaves)
-        os.waitpid(pid, 0)
-        os.close(said)
