@@ -50,6 +50,19 @@ def test_a_ratio_is_the_median_of_those_within_each_round():
     assert "| toolstone | 1 (2) |" in table
 
 
+def test_the_ratio_of_instructions_stands_beside_and_decides_nothing():
+    counted = {
+        "toolstone": {"cpu_ms": 2, "instructions_m": 10},
+        "loop-httpx": {"cpu_ms": 2, "instructions_m": 5},
+    }
+    bars, missed, table = judged([{"sequential": counted}])
+
+    assert bars["sequential, cpu_ms, toolstone / loop-httpx"] == ("1 (2)", "met")
+    assert not missed
+    assert "beside loop-httpx (instructions)" in table
+    assert "| toolstone | 2 (2) | 10 (10) | 1 (2) |" in table
+
+
 @pytest.mark.parametrize(("ours", "met"), [(1.15, "met"), (1.16, "missed")])
 def test_a_bar_is_met_up_to_its_value(ours, met):
     bars, missed, _ = judged([sequential(ours, 100, 1)])

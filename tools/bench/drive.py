@@ -3,7 +3,8 @@
     python drive.py MODULE SCENARIO URL
 
 Imports only the standard library itself, and little of it. CPU is user and system time of this
-process, all threads.
+process, all threads. Whoever counts instructions is told when to, through two pipes in the folder
+that `TOOLSTONE_BENCH_PERF` names (`instructions.py`); `units` says for how many they were.
 """
 
 from __future__ import annotations
@@ -14,11 +15,12 @@ import json
 import os
 import sys
 import time
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Iterator
 
     Run = Callable[[], Awaitable[Any]]
 
@@ -64,7 +66,7 @@ def cold(module: str, url: str) -> dict[str, float]:
 
 def sequential(module: str, url: str) -> dict[str, float]:
     """3 turns of 4 calls, one run after another."""
-    return {"cpu_ms": asyncio.run(_timed(load(module).agent(url, "p4-t3", [add]), seconds=3.0))}
+    return asyncio.run(_timed(load(module).agent(url, "p4-t3", [add]), seconds=3.0))
 
 
 def at_once(module: str, url: str) -> dict[str, float]:
@@ -74,12 +76,13 @@ def at_once(module: str, url: str) -> dict[str, float]:
         run = load(module).agent(url, "p4-t3", [add])
         await _checked(run)
         _forget_peak()
-        before, began, made = _rss(), time.process_time(), 0
-        while time.process_time() - began < 2.0:  # noqa: PLR2004  seconds; whole rounds
+        before = _rss()
+
+        async def all_of_them() -> None:
             await asyncio.gather(*(_checked(run) for _ in range(AT_ONCE)))
-            made += AT_ONCE
-        cost = (time.process_time() - began) * 1e3 / made
-        return {"cpu_ms": cost, "added_mb": _rss("VmHWM") - before}
+
+        found = await _timed(all_of_them, seconds=2.0, warm=0, check=False, units=AT_ONCE)
+        return {**found, "added_mb": _rss("VmHWM") - before}
 
     return asyncio.run(main())
 
@@ -102,13 +105,13 @@ def blocking_64(module: str, url: str) -> dict[str, float]:
 def _one_turn(run: Run, url: str) -> dict[str, float]:
     """CPU of a run, and from the end of the response to the follow-up, by the server's clock."""
 
-    async def main() -> float:
+    async def main() -> dict[str, float]:
         await _checked(run)
         _gaps(url)
         return await _timed(run, seconds=2.0, warm=0)
 
-    cost, gaps = asyncio.run(main()), sorted(_gaps(url))
-    return {"cpu_ms": cost, "gap_ms": gaps[len(gaps) // 2] * 1e3}
+    found, gaps = asyncio.run(main()), sorted(_gaps(url))
+    return {**found, "gap_ms": gaps[len(gaps) // 2] * 1e3}
 
 
 def bulk(module: str, url: str) -> dict[str, float]:
@@ -122,27 +125,29 @@ def paced(module: str, url: str) -> dict[str, float]:
 
 
 def _streamed(run: Run, deltas: int, *, seconds: float) -> dict[str, float]:
-    async def main() -> float:
+    async def main() -> dict[str, float]:
         found = await run()
         if found < deltas:
             raise SystemExit(f"{found} deltas came, not {deltas}")
-        return await _timed(run, seconds=seconds, warm=0, check=False)
+        return await _timed(run, seconds=seconds, warm=0, check=False, units=deltas)
 
-    return {"cpu_us": asyncio.run(main()) * 1e3 / deltas}
+    found = asyncio.run(main())
+    return {"cpu_us": found["cpu_ms"] * 1e3, "units": found["units"]}
 
 
 def schemas(module: str, url: str) -> dict[str, float]:
-    """200 documented functions with nested models (20 of them), twice."""
+    """200 documented functions with nested models (20 of them); and the same ones once more."""
     del url
     from subjects import functions  # noqa: PLC0415  needs pydantic
 
-    column, costs = load(module), []
-    for _ in range(2):
-        made = functions()
-        began = time.process_time()
+    column, made = load(module), functions()
+    began = time.process_time()
+    with _counted():
         column.schemas(made)
-        costs.append((time.process_time() - began) * 1e3)
-    return {"cpu_ms": costs[0], "again_ms": costs[1]}
+    cost, began = time.process_time() - began, time.process_time()
+    column.schemas(made)
+    again = time.process_time() - began
+    return {"cpu_ms": cost * 1e3, "units": 1, "again_ms": again * 1e3}
 
 
 def results(module: str, url: str) -> dict[str, float]:
@@ -151,14 +156,14 @@ def results(module: str, url: str) -> dict[str, float]:
 
     run = load(module).agent(url, "r1000", [], output=Found)
 
-    async def main() -> float:
+    async def main() -> dict[str, float]:
         answer = await run()
         held = getattr(answer, "structured_output", answer)
         if len(held.results) != 1_000:  # noqa: PLR2004  the script's
             raise SystemExit("results are missing")
         return await _timed(run, seconds=1.0, check=False)
 
-    return {"cpu_ms": asyncio.run(main())}
+    return asyncio.run(main())
 
 
 def long(module: str, url: str) -> dict[str, float]:
@@ -172,10 +177,11 @@ def long(module: str, url: str) -> dict[str, float]:
 
     run = load(module).agent(url, f"p1-t{TURNS}", [add])
     began = time.process_time()
-    asyncio.run(_checked(run))
+    with _counted():
+        asyncio.run(_checked(run))
     cost = time.process_time() - began
     early, late = (at[15] - at[5]) / 10, (at[-1] - at[-11]) / 10
-    found = {"cpu_s": cost, "turn_10_ms": early * 1e3, "turn_200_ms": late * 1e3}
+    found = {"cpu_s": cost, "units": 1, "turn_10_ms": early * 1e3, "turn_200_ms": late * 1e3}
     return {**found, "growth": late / early}
 
 
@@ -185,19 +191,43 @@ async def _checked(run: Run) -> None:
         raise SystemExit(f"the run ended with {answer!r}")
 
 
-async def _timed(run: Run, *, seconds: float, warm: int = 3, check: bool = True) -> float:
-    """CPU milliseconds of one run: so many seconds' worth, and at least one."""
+async def _timed(
+    run: Run, *, seconds: float, warm: int = 3, check: bool = True, units: int = 1
+) -> dict[str, float]:
+    """CPU milliseconds of one unit: so many seconds' worth, and at least one run."""
 
     async def once() -> None:
         await (_checked(run) if check else run())
 
     for _ in range(warm):
         await once()
-    began, made = time.process_time(), 0
-    while not made or time.process_time() - began < seconds:
-        await once()
-        made += 1
-    return (time.process_time() - began) * 1e3 / made
+    made = 0
+    with _counted():
+        began = time.process_time()
+        while not made or time.process_time() - began < seconds:
+            await once()
+            made += units
+        cost = time.process_time() - began
+    return {"cpu_ms": cost * 1e3 / made, "units": made}
+
+
+@contextmanager
+def _counted() -> Iterator[None]:
+    """Whoever counts instructions counts those in here."""
+    folder = os.environ.get("TOOLSTONE_BENCH_PERF")
+    if folder is None:
+        yield
+        return
+    with Path(folder, "ack").open("rb+", 0) as ack, Path(folder, "control").open("wb", 0) as told:
+
+        def tell(word: bytes) -> None:
+            told.write(word)
+            if not ack.readline():
+                raise SystemExit("nobody counts")
+
+        tell(b"enable\n")
+        yield
+        tell(b"disable\n")
 
 
 def _gaps(url: str) -> list[float]:

@@ -5,7 +5,8 @@
 
 Each column runs in a process and an environment of its own, made in DIR when it is not there; the
 order turns around with each round. Printed are CPU times (user and system, of the client), least
-and median over the rounds, ratios taken within a round, and which bars (bars.toml) are met. A bar
+and median over the rounds, ratios taken within a round, instructions where Linux's perf is there,
+and which bars (bars.toml) are met. A bar
 whose peer did not run is not measured. The exit code is 1 if a bar is missed, or if openai-agents,
 pydantic-ai or a bare loop is missing.
 """
@@ -26,6 +27,7 @@ from typing import Any, Final
 
 from columns import COLUMNS, DRIVEN, NEEDED, Column
 from counts import function_calls, modules, tasks
+from instructions import counter
 from report import Found, missed, render
 
 HERE: Final = Path(__file__).parent
@@ -34,6 +36,8 @@ ENDPOINT: Final = "endpoint"
 FURTHER: Final = (*OWN, ENDPOINT, "install")
 ONCE: Final = {"long", "paced"}
 """Measured in the first round only: they take minutes with some columns."""
+WHOLE: Final = {"first-agent", "cold"}
+"""Counted from the start of the process; the others say when they begin and end."""
 SECONDS: Final = 300
 """For one measurement; then it is given up."""
 
@@ -99,22 +103,38 @@ def _one(scenario: str, column: Column, python: str, url: str) -> dict[str, floa
     command = _command(scenario, column, python, url)
     if not command:
         return {}
+    environment = {**column.environment, "OPENAI_API_KEY": "none"}
     try:
-        done = subprocess.run(
-            command,
-            capture_output=True,
-            text=True,
-            timeout=SECONDS,
-            env={**os.environ, **column.environment, "OPENAI_API_KEY": "none"},
-            check=True,
-        )
+        value = _counted(scenario, command, environment)
     except (subprocess.TimeoutExpired, subprocess.CalledProcessError) as error:
         said = str(error.stderr or error)[-800:]
         print(f"{scenario}, {column.name}: failed\n{said}", file=sys.stderr)
         return {}
-    value: dict[str, float] = json.loads(done.stdout)
     print(f"{scenario:12} {column.name:18} {json.dumps(value)}", file=sys.stderr, flush=True)
     return value
+
+
+def _counted(scenario: str, command: list[str], environment: dict[str, str]) -> dict[str, float]:
+    """What one process says, and the instructions it took where they can be counted."""
+    if scenario not in DRIVEN:
+        return _said(command, environment)
+    with counter(command, whole=scenario in WHOLE) as counted:
+        said = _said(counted.command, {**environment, **counted.environment})
+        units = said.pop("units", 1)
+        return {**said, **counted.millions(units)}
+
+
+def _said(command: list[str], environment: dict[str, str]) -> dict[str, float]:
+    done = subprocess.run(
+        command,
+        capture_output=True,
+        text=True,
+        timeout=SECONDS,
+        env={**os.environ, **environment},
+        check=True,
+    )
+    said: dict[str, float] = json.loads(done.stdout)
+    return said
 
 
 def _command(scenario: str, column: Column, python: str, url: str) -> list[str]:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import nullcontext
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar, cast
 
 from toolstone import limits
+from toolstone._dataclass import dataclass
 from toolstone.errors import (
     AuthError,
     InputError,
@@ -80,7 +81,7 @@ async def ask(plan: Plan[T], document: Document) -> Record[T]:
     )
 
 
-@dataclass
+@dataclass()
 class _Reading(Generic[T]):
     """One document while it is read."""
 

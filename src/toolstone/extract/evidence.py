@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Any
 
+from toolstone._dataclass import dataclass
 from toolstone.extract.grounding import Source
 from toolstone.extract.merging import same
 from toolstone.extract.numbers import number_of

@@ -24,7 +24,7 @@ from pydantic_core import to_json
 
 from toolstone.errors import ConfigError, ConflictError, StorageError
 from toolstone.ledgers.leases import Leases
-from toolstone.ledgers.private import connect_private
+from toolstone.ledgers.private import connect_private, transaction
 from toolstone.usage import Usage
 
 if TYPE_CHECKING:
@@ -278,7 +278,7 @@ class Job:
 
     @contextmanager
     def _writing(self) -> Iterator[sqlite3.Connection]:
-        with self._busy, self._guarded(), _transaction(self._connection):
+        with self._busy, self._guarded(), transaction(self._connection):
             yield self._connection
 
     def _hold(self) -> None:
@@ -305,7 +305,7 @@ class Job:
         return connection
 
     def _prepare(self, connection: sqlite3.Connection, *, restart: bool) -> None:
-        with _transaction(connection):
+        with transaction(connection):
             (mark,) = connection.execute("PRAGMA application_id").fetchone()
             tables = [
                 name for (name,) in connection.execute("SELECT name FROM sqlite_schema LIMIT 1")
@@ -347,15 +347,3 @@ def _forget(connection: sqlite3.Connection) -> None:
     connection.execute("DELETE FROM told")
     connection.execute("UPDATE output SET offset = 0, number = 0")
     connection.execute("UPDATE spent SET input = 0, output = 0, cached = 0, requests = 0")
-
-
-@contextmanager
-def _transaction(connection: sqlite3.Connection) -> Iterator[None]:
-    connection.execute("BEGIN IMMEDIATE")
-    try:
-        yield
-        connection.execute("COMMIT")
-    except BaseException:
-        if connection.in_transaction:  # a full disk has ended it already
-            connection.execute("ROLLBACK")
-        raise

@@ -3,23 +3,23 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
-from pydantic_core import to_json
-
 from toolstone import limits
+from toolstone._dataclass import dataclass
 from toolstone.errors import DefinitionError, RateLimitError
 from toolstone.events import Retrying
 from toolstone.extract.throttle import Throttle
-from toolstone.usage import Usage, estimate_tokens
+from toolstone.extract.worst import WorstCase
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from toolstone.events import Accepted, Delta, Noted
     from toolstone.extract.throttle import Gate, Turn
-    from toolstone.ports import Emit, Model, OutputFormat, Request, Response
+    from toolstone.ports import Emit, Model, Request, Response
+    from toolstone.usage import Usage
 
 __all__ = ["Pace", "Paced"]
 
@@ -93,7 +93,7 @@ class Paced:
     def __init__(self, model: Model, throttle: Gate, name: str = "") -> None:
         self._model = model
         self._throttle = throttle
-        self._format: tuple[OutputFormat | None, int] = (None, 0)
+        self._worst = WorstCase()
         self.name = name or str(getattr(model, "name", ""))
 
     def __getattr__(self, name: str) -> Any:
@@ -110,7 +110,8 @@ class Paced:
             ServiceError: No answer for another reason.
         """
         notes: list[Noted] = []
-        turns, tokens = limits.EXTRACT_QUEUED, self._tokens(request)
+        turns = limits.EXTRACT_QUEUED
+        tokens = sum(self._worst(request)) if self._throttle.counts_tokens else 0
         while True:
             try:
                 response = await self._once(request, emit, tokens)
@@ -142,21 +143,6 @@ class Paced:
             return response
         finally:
             throttle.leave(turn, answered=answered, used=used)
-
-    def _tokens(self, request: Request) -> int:
-        """What is reserved for a request; 0 where tokens are not limited."""
-        if not self._throttle.counts_tokens:
-            return 0
-        size = sum([len(item.rendered or item.json) for item in request.items])
-        size += len((request.instructions or "").encode()) + self._format_bytes(request.output)
-        output = request.settings.max_output_tokens or limits.EXTRACT_OUTPUT_TOKENS
-        return estimate_tokens(size) + output
-
-    def _format_bytes(self, output: OutputFormat | None) -> int:
-        """The size of a schema; it is the same one every time."""
-        if output is not self._format[0]:
-            self._format = (output, 0 if output is None else len(to_json(dict(output.schema))))
-        return self._format[1]
 
 
 class _Watching:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Any, Final
 
+from toolstone._dataclass import dataclass
 from toolstone.schema.nodes import admits_null, resolve, step
 
 if TYPE_CHECKING:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import field, fields, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final, Generic, Literal, TypeVar
 
 from pydantic_core import to_json
 
 from toolstone import limits
+from toolstone._dataclass import dataclass
 from toolstone.errors import ConfigError, DefinitionError
 from toolstone.extract.asker import Asker
 from toolstone.extract.prompt import part_rules, rules

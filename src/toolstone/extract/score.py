@@ -15,9 +15,10 @@ import math
 import re
 import unicodedata
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Any, Final, Literal
 
+from toolstone._dataclass import dataclass
 from toolstone.extract.files.columns import resolved
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, make_dataclass
+from dataclasses import make_dataclass
 from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
 from pydantic_core import (
@@ -20,6 +20,7 @@ from pydantic_core import (
     to_json,
 )
 
+from toolstone._dataclass import dataclass
 from toolstone.errors import DefinitionError
 from toolstone.extract.paths import Field, flattened, steps_of, value_at
 from toolstone.ports import OutputFormat, ToolSpec

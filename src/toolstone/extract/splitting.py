@@ -8,10 +8,10 @@ stands in the overlap is read twice.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import Final
 
 from toolstone import limits
+from toolstone._dataclass import dataclass
 from toolstone.errors import DefinitionError
 from toolstone.usage import estimate_tokens
 

@@ -19,10 +19,10 @@ window of one and of two. Nothing here waits by the wall clock: time is the even
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
 from typing import Final, Protocol
 
 from toolstone import limits
+from toolstone._dataclass import dataclass
 
 __all__ = ["Gate", "Throttle", "Turn"]
 

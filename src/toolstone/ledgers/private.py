@@ -7,7 +7,7 @@ import os
 import stat
 import threading
 import time
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -15,8 +15,9 @@ from toolstone import limits
 
 if TYPE_CHECKING:
     import sqlite3
+    from collections.abc import Iterator
 
-__all__ = ["connect_private", "create_private"]
+__all__ = ["connect_private", "create_private", "transaction"]
 
 _BETWEEN_TRIES: Final = 0.01  # seconds
 _OWNER = stat.S_IRUSR | stat.S_IWUSR
@@ -76,6 +77,24 @@ def create_private(path: Path) -> None:
             _is_there(path)
     for tail in _SIBLINGS:
         _is_there(Path(f"{path}{tail}"))  # those to come take the file's own mode
+
+
+@contextmanager
+def transaction(connection: sqlite3.Connection, begin: str = "BEGIN IMMEDIATE") -> Iterator[None]:
+    """Do several things, or none of them.
+
+    Args:
+        connection: One without transactions of its own.
+        begin: How to begin: `BEGIN` for one that only reads.
+    """
+    connection.execute(begin)
+    try:
+        yield
+        connection.execute("COMMIT")
+    except BaseException:
+        if connection.in_transaction:  # a full disk has ended it already
+            connection.execute("ROLLBACK")
+        raise
 
 
 def _is_there(path: Path) -> bool:

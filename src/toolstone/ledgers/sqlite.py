@@ -12,7 +12,6 @@ import os
 import threading
 import zlib
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar
 
@@ -20,11 +19,11 @@ from toolstone.errors import ConfigError, StorageError
 from toolstone.events import decode_record, encode_record
 from toolstone.ledgers.leases import Leases
 from toolstone.ledgers.memory import conflict
-from toolstone.ledgers.private import connect_private
+from toolstone.ledgers.private import connect_private, transaction
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Sequence
 
     from toolstone.events import Record
 
@@ -216,7 +215,7 @@ class SQLiteLedger:
             )
         if version == VERSION:
             return
-        with _transaction(connection):
+        with transaction(connection):
             for statement in _SCHEMA:
                 connection.execute(statement)
             _upgrade(connection)
@@ -227,7 +226,7 @@ class SQLiteLedger:
             self._connection = None
 
     def _load(self, connection: sqlite3.Connection, session: str) -> list[Record]:
-        with _transaction(connection, "BEGIN"):  # both of one moment
+        with transaction(connection, "BEGIN"):  # both of one moment
             length = _length(connection, session)
             rows = connection.execute(
                 "SELECT seq, record, sum FROM records WHERE session = ? ORDER BY seq", (session,)
@@ -252,7 +251,7 @@ class SQLiteLedger:
     def _append(
         self, connection: sqlite3.Connection, session: str, rows: list[tuple[str, int, str, int]]
     ) -> None:
-        with _transaction(connection):
+        with transaction(connection):
             expected, found = rows[0][1], _length(connection, session)
             if found != expected:
                 raise conflict(session, expected, found)
@@ -268,7 +267,7 @@ class SQLiteLedger:
         return [str(name) for (name,) in rows]
 
     def _forget(self, connection: sqlite3.Connection, session: str) -> None:
-        with _transaction(connection):
+        with transaction(connection):
             connection.execute("DELETE FROM records WHERE session = ?", (session,))
             connection.execute("DELETE FROM sessions WHERE session = ?", (session,))
         (busy, _, _) = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
@@ -283,18 +282,6 @@ def _identity(path: Path) -> tuple[int, int]:
     """Which file it is, whatever its name."""
     found = path.stat()
     return found.st_dev, found.st_ino
-
-
-@contextmanager
-def _transaction(connection: sqlite3.Connection, begin: str = "BEGIN IMMEDIATE") -> Iterator[None]:
-    connection.execute(begin)
-    try:
-        yield
-        connection.execute("COMMIT")
-    except BaseException:
-        if connection.in_transaction:  # a full disk has ended it already
-            connection.execute("ROLLBACK")
-        raise
 
 
 def _upgrade(connection: sqlite3.Connection) -> None:

@@ -5,8 +5,9 @@ import sqlite3
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from toolstone.ledgers.private import transaction
 from toolstone.local.brain import RefusalError
-from toolstone.local.database import Database, transaction
+from toolstone.local.database import Database
 from toolstone.local.ids import new_id, with_id
 from toolstone.local.request import Items
 from toolstone.local.telling import now

@@ -2,16 +2,15 @@
 
 import asyncio
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Concatenate, ParamSpec, TypeVar
 
 from toolstone.errors import StorageError
 from toolstone.ledgers.private import connect_private
 
-__all__ = ["Database", "transaction"]
+__all__ = ["Database"]
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -128,15 +127,3 @@ class Database:
         if self._connection is not None:
             self._connection.close()
             self._connection = None
-
-
-@contextmanager
-def transaction(connection: sqlite3.Connection) -> Iterator[None]:
-    """Do several things, or none of them."""
-    connection.execute("BEGIN IMMEDIATE")
-    try:
-        yield
-    except BaseException:
-        connection.execute("ROLLBACK")
-        raise
-    connection.execute("COMMIT")

@@ -13,7 +13,8 @@ from typing import Any
 
 from toolstone import limits
 from toolstone._dataclass import dataclass
-from toolstone.local.database import Database, transaction
+from toolstone.ledgers.private import transaction
+from toolstone.local.database import Database
 from toolstone.local.encoding import encode
 
 __all__ = ["Kept", "Store"]

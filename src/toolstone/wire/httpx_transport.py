@@ -200,10 +200,12 @@ class _Connections:
         return self._made[-1]
 
     async def drop(self, connection: Any) -> None:
-        """Close one, even if whoever waits for that is cancelled, or once more."""
-        if connection in self._made:  # else all have been closed meanwhile
-            self._made.remove(connection)
-        await asyncio.shield(connection.aclose())
+        """Close one, even if whoever waits for that is cancelled; it counts until it is closed."""
+        try:
+            await asyncio.shield(connection.aclose())
+        finally:
+            if connection in self._made:  # else all have been closed meanwhile
+                self._made.remove(connection)
 
     async def aclose(self) -> None:
         for connection in self._made:

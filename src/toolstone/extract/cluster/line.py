@@ -8,16 +8,15 @@ way in each direction: what is said meanwhile goes with the next. Behind the lin
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import count
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from pydantic_core import to_json
-
-from toolstone import limits
+from toolstone._dataclass import dataclass
 from toolstone.errors import ServiceError, StoppedError
 from toolstone.extract.throttle import Turn
-from toolstone.usage import Usage, estimate_tokens
+from toolstone.extract.worst import WorstCase
+from toolstone.usage import Usage
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Sequence
@@ -205,6 +204,7 @@ class Charged:
         self.stopped: StoppedError | None = None
         self._model = model
         self._line = line
+        self._worst = WorstCase()
         self._numbers = count()
 
     def __getattr__(self, name: str) -> Any:
@@ -221,7 +221,7 @@ class Charged:
         """
         number, usage = next(self._numbers), Usage(requests=1)
         try:
-            await self._line.call("reserve", number, *_worst(request))
+            await self._line.call("reserve", number, *self._worst(request))
         except StoppedError as error:
             self.stopped = error
             raise
@@ -235,15 +235,6 @@ class Charged:
             return response
         finally:
             self._line.say("settle", number, usage)
-
-
-def _worst(request: Request) -> tuple[int, int]:
-    """Input tokens of a request, estimated, and the most that may come."""
-    size = sum([len(item.rendered or item.json) for item in request.items])
-    size += len((request.instructions or "").encode())
-    size += 0 if request.output is None else len(to_json(dict(request.output.schema)))
-    output = request.settings.max_output_tokens or limits.EXTRACT_OUTPUT_TOKENS
-    return estimate_tokens(size), output
 
 
 def _tried(notes: Iterable[Noted]) -> Usage:

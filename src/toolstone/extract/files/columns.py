@@ -8,9 +8,9 @@ number or a text, is text; everything else is JSON. What is no field begins with
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Literal
 
+from toolstone._dataclass import dataclass
 from toolstone.errors import DefinitionError
 
 if TYPE_CHECKING:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import glob
 import json
 import os
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from toolstone._dataclass import dataclass
 from toolstone.errors import InputError
 from toolstone.extract.files.tables import TABLE_SUFFIXES, count_rows, rows_of, standard_input
 from toolstone.extract.files.texts import TEXT_SUFFIXES, read_text
