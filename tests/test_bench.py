@@ -63,6 +63,14 @@ def test_the_ratio_of_instructions_stands_beside_and_decides_nothing():
     assert "| toolstone | 2 (2) | 10 (10) | 1 (2) |" in table
 
 
+def test_an_absolute_bar_is_judged_as_it_is_and_told_at_the_speed_it_comes_from():
+    bars, _, _ = judged(
+        [{"wide": {"toolstone": {"cpu_ms": 30}, "openai-agents": {"cpu_ms": 3750}}}]
+    )
+
+    assert bars["wide, cpu_ms, toolstone"] == ("30 (there 15)", "missed")
+
+
 @pytest.mark.parametrize(("ours", "met"), [(1.15, "met"), (1.16, "missed")])
 def test_a_bar_is_met_up_to_its_value(ours, met):
     bars, missed, _ = judged([sequential(ours, 100, 1)])

@@ -24,7 +24,13 @@ def render(found: Found, about: dict[str, Any]) -> str:
     scenarios = list(dict.fromkeys(name for one in found for name in one))
     for scenario in scenarios:
         lines += ["", f"### {scenario}", "", *_table(found, scenario)]
-    lines += ["", "### bars", "", "| bar | wanted | found (instructions) | |", "|---|--:|--:|---|"]
+    lines += [
+        "",
+        "### bars",
+        "",
+        "| bar | wanted | found (instructions; there) | |",
+        "|---|--:|--:|---|",
+    ]
     lines += [f"| {name} | {wanted} | {got} | {met} |" for name, wanted, got, met in _bars(found)]
     return "\n".join(lines) + "\n"
 
@@ -85,17 +91,29 @@ def _bar(found: Found, bar: dict[str, Any], column: str) -> list[Judged]:
     middle = statistics.median(seen) if seen else None
     lines = []
     if "most" in bar:
-        lines.append(_judged(name, bar["most"], middle, goal=goal))
+        lines.append(
+            _judged(name, bar["most"], middle, goal=goal, beside=_there(rounds, bar, column))
+        )
     if "least" in bar:
         lines.append(_judged(name, bar["least"], middle, goal=goal, at_least=True))
     for peer, most in bar.get("share", {}).items():
         ratio, exact = (_ratio(rounds, one, column, peer) for one in (value, COUNTED))
-        counted = exact if value.startswith("cpu") else None
-        lines.append(_judged(f"{name} / {peer}", most, ratio, goal=goal, exact=counted))
+        beside = f"{exact:.3g}" if exact is not None and value.startswith("cpu") else None
+        lines.append(_judged(f"{name} / {peer}", most, ratio, goal=goal, beside=beside))
     for other, most in bar.get("beside", {}).items():
         ratio = _growth(found, (scenario, other), column, value)
         lines.append(_judged(f"{name} / its own {other}", most, ratio, goal=goal))
     return lines
+
+
+def _there(
+    rounds: list[dict[str, dict[str, float]]], bar: dict[str, Any], column: str
+) -> str | None:
+    """What it would be at the speed of the machine that an absolute bar comes from."""
+    for peer, took in bar.get("there", {}).items():
+        ratio = _ratio(rounds, bar["value"], column, peer)
+        return None if ratio is None else f"there {ratio * took:.3g}"
+    return None
 
 
 def _growth(found: Found, scenarios: tuple[str, str], column: str, value: str) -> float | None:
@@ -114,12 +132,12 @@ def _judged(
     *,
     goal: bool,
     at_least: bool = False,
-    exact: float | None = None,
+    beside: str | None = None,
 ) -> Judged:
-    """Whether it is enough; beside it the ratio of the instructions, which decides nothing."""
+    """Whether it is enough; what stands beside it decides nothing."""
     wanted = f"{'≥' if at_least else '≤'} {bar:.4g}"
     if found is None:
         return name, wanted, "", "not measured"
     met = found >= bar if at_least else found <= bar
-    got = f"{found:.4g}" if exact is None else f"{found:.4g} ({exact:.3g})"
+    got = f"{found:.4g}" if beside is None else f"{found:.4g} ({beside})"
     return name, wanted, got, "met" if met else "not reached" if goal else "missed"
