@@ -63,7 +63,8 @@ class Agent(Turns[Output]):
         name: The agent's name as a tool, and in messages.
         strict: Whether the output schema is strict: True, False or `"auto"`.
         concurrency: How many calls of a turn run at once.
-        reasks: How often an answer that does not fit the output type is asked for again.
+        reasks: How often an answer that does not fit the output type is asked for again; one that
+            the model then repeats word for word is not.
         fatal: Exceptions of tools that end the run, after the other calls of the turn settled.
 
     Raises:

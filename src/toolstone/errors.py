@@ -344,10 +344,28 @@ class DroppedError(RunError):
 
 
 class StoppedError(RunError):
-    """A limit stopped the run: budget, turns, or the same calls again and again."""
+    """A limit stopped the run: its budget, or the same calls again and again.
+
+    Attributes:
+        limit: What of the budget is used up: `requests`, `tokens`, `seconds` or `dollars`; empty
+            if it is not the budget.
+    """
 
     kind: Kind = "limit"
     outcome = "stopped"
+    limit: str = ""
+    _kept = (*RunError._kept, "limit")  # noqa: SLF001  a subclass extends the list
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        result: Any = None,
+        session: str | None = None,
+        limit: str = "",
+    ) -> None:
+        super().__init__(message, result=result, session=session)
+        self.limit = limit
 
 
 class RunCancelled(RunError):  # noqa: N818  it is told apart from asyncio.CancelledError by name

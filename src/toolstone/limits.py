@@ -123,6 +123,7 @@ EXTRACT_OVERLAP_TOKENS: Final = 200  # read again with the next piece; Split(ove
 EXTRACT_OUTPUT_TOKENS: Final = 4_096  # reserved for an answer where a budget counts tokens
 EXTRACT_INLINE_CHARACTERS: Final = 20_000  # of a text whose evidence is not worth a thread
 EXTRACT_PLACES: Final = 1_000  # of one value in a text, compared for which is meant
+EXTRACT_UNANSWERED: Final = 10  # documents in a row, and those at once: nobody is there
 EXTRACT_START: Final = 8  # requests at once in the beginning; Pace(start=)
 EXTRACT_QUEUED: Final = 8  # times that one request goes back in the queue because of a 429
 EXTRACT_SHIFT: Final = 1_000  # documents of one task on a cluster: a block

@@ -88,6 +88,11 @@ async def test_an_answer_that_does_not_fit_is_asked_for_again_with_the_fields():
     assert "- due: " in model.requests[1].items[-1].text
 
 
+async def test_an_answer_repeated_word_for_word_is_not_paid_for_a_third_time():
+    record = await asked(Scripted(*[{**SAID, "due": "soon"}] * 9), reasks=8)
+    assert (record.error.paths, record.attempts) == (("due",), 2)
+
+
 async def test_an_answer_that_never_fits_is_a_failure_that_names_the_fields():
     record = await asked(Scripted({**SAID, "due": "soon"}, {**SAID, "due": "later"}), reasks=1)
     assert (record.value, record.attempts) == (None, 2)
@@ -110,12 +115,21 @@ def said(status="completed", reason=None, content=None):
     )
 
 
+def refused(param, means=""):
+    error = StatusError("invalid", status=400)
+    error.param, error.means = param, means
+    return error
+
+
 FAILURES = [
     (said("incomplete", "max_output_tokens"), "truncated", False),
     (said(content={"type": "refusal", "refusal": "no"}), "refused", False),
     (TransportError("connection reset"), "transport", True),
     (RateLimitError("too fast", status=429), "model", True),
     (StatusError("the input is too long", status=400), "model", False),
+    (refused("input[0].content"), "model", False),
+    (refused("messages.0"), "model", False),
+    (refused("max_tokens", "context"), "model", False),
     (TransportError("a certificate", retryable=False), "transport", True),
     (ProtocolError("a captive portal"), "protocol", True),
     (ZeroDivisionError("a model of your own"), "model", True),
@@ -136,24 +150,21 @@ def meaning(means):
     return error
 
 
-def schema_refused():
-    error = StatusError("invalid schema", status=400)
-    error.param = "text.format.schema"
-    return error
-
-
 @pytest.mark.parametrize(
     "error",
     [
         AuthError("who are you", status=401),
         meaning("model"),
         meaning("permission"),
-        schema_refused(),
+        refused("text.format.schema"),
+        refused("response_format"),
+        refused("reasoning.effort"),
+        refused("max_output_tokens"),
         ConfigError("no key"),
         DefinitionError("no"),
         RateLimitError("no credit is left", status=429, retryable=False),
     ],
-    ids=["auth", "model", "permission", "schema", "config", "definition", "quota"],
+    ids=["auth", "model", "permission", "schema", "chat", "effort", "most", "config", "definition", "quota"],
 )
 async def test_what_concerns_all_documents_is_raised(error):
     with pytest.raises(type(error)) as caught:

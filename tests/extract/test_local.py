@@ -8,6 +8,7 @@ from toolstone import Budget, Price, limits
 from toolstone.errors import (
     AuthError,
     ConfigError,
+    FailedError,
     InputError,
     RateLimitError,
     StoppedError,
@@ -190,6 +191,37 @@ async def test_what_ends_the_job_is_raised_when_the_others_are_given_out():
 
         assert sorted(numbers(found)) == [0, 2]
         assert sorted(clerk.asked) == [0, 1, 2]
+
+
+async def test_a_service_that_answers_nobody_ends_the_job_and_the_job_goes_on_later(tmp_path):
+    def down(number):
+        return None if number < 5 else TransportError("connection refused")
+
+    found, path = [], tmp_path / "letters.job"
+    with pytest.raises(FailedError, match=r"14 documents in a row had no answer.*refused") as ended:
+        await gather_into(found, map(text, range(1_000)), Clerk(down), concurrency=4, job=path)
+
+    assert ended.value.retryable
+    assert sorted(numbers(one for one in found if one.ok)) == [0, 1, 2, 3, 4]
+    assert 14 <= sum(not one.ok for one in found) < 14 + 4
+
+    clerk = Clerk()
+    assert len(await gather(map(text, range(40)), clerk, job=path)) == 40
+    assert sorted(clerk.asked) == list(range(5, 40))
+
+
+async def test_one_answer_among_failures_is_enough_to_go_on():
+    clerk = Clerk(lambda number: TransportError("reset") if number % 10 else None)
+
+    found = await gather(map(text, range(100)), clerk, concurrency=1)
+
+    assert sum(one.ok for one in found) == 10
+
+
+async def test_documents_that_fail_for_good_do_not_end_the_job():
+    found = await gather(map(text, range(50)), Clerk(lambda number: "no JSON"), concurrency=1)
+
+    assert {one.error.kind for one in found} == {"validation"}
 
 
 async def test_a_source_that_breaks_off_is_raised_when_the_others_are_given_out():

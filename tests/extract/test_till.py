@@ -66,10 +66,10 @@ async def test_what_nobody_can_give_back_ends_the_job(limits, word):
 
 
 async def test_beside_others_there_must_be_room_for_reasks_and_alone_for_one_request():
-    money, order = till(tokens=30), []
+    money, order = till(tokens=60), []  # for both, if what was said were not sent again
 
     async def document(name, leave):
-        async with money.room(Tally(), 4, 4, tries=3):
+        async with money.room(Tally(), 4, 4, reasks=2):
             order.append(name)
             await leave.wait()
 
@@ -81,7 +81,7 @@ async def test_beside_others_there_must_be_room_for_reasks_and_alone_for_one_req
     leave.set()
     await asyncio.gather(*both)
     assert order == ["a", "b"]
-    money.spend(Usage(10, 10, requests=2))
+    money.spend(Usage(25, 25, requests=2))
     await document("c", leave)
     assert order == ["a", "b", "c"]
 

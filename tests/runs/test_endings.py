@@ -82,7 +82,7 @@ async def test_a_call_that_is_marked_incomplete_is_told_and_not_run():
 async def test_an_answer_in_a_call_that_never_fits_leaves_a_conversation_that_goes_on():
     bad = call("final_answer", city=1, population="many")
     good = call("final_answer", city="Paris", population=1)
-    model = Scripted(bad, bad, bad, good, good, profile=Profile(output="tool"))
+    model = Scripted(bad, bad, good, good, profile=Profile(output="tool"))
     agent = Agent(model, output=Report)
 
     with pytest.raises(OutputError) as caught:

@@ -174,11 +174,40 @@ async def test_an_answer_that_does_not_fit_is_asked_for_again_with_the_path():
 
 
 async def test_an_answer_that_never_fits_raises_and_names_the_problems():
-    model = Scripted(*[{"city": "Paris"}] * 3)
+    model = Scripted(*[{"city": city} for city in ("Paris", "Rome", "Oslo", "Bern")])
     with pytest.raises(OutputError) as caught:
         await Agent(model, output=Report, reasks=2).run("go")
     assert any("population" in problem for problem in caught.value.problems)
     assert len(model.requests) == 3
+
+
+@pytest.mark.parametrize("mode", ["native", "tool", "prompted"])
+async def test_an_answer_that_is_repeated_word_for_word_is_not_asked_for_once_more(mode):
+    wrong, other = ({"city": city} for city in ("Paris", "Rome"))
+    turns = [call("final_answer", **one) if mode == "tool" else one for one in (wrong, other)]
+    profile = Profile() if mode == "native" else Profile(output=mode)
+    model = Scripted(*turns, *[turns[0]] * 5, profile=profile)
+    with pytest.raises(OutputError, match="population") as caught:
+        await Agent(model, output=Report, reasks=5).run("go", session="s")
+    assert len(model.requests) == 4
+    assert caught.value.problems
+
+
+async def test_an_answer_repeated_in_an_earlier_run_counts_from_its_own():
+    model = Scripted({"city": "Paris"}, {"city": "Paris"}, {"city": "Paris"}, {"city": "Paris"})
+    agent = Agent(model, output=Report)
+    for requests in (2, 4):
+        with pytest.raises(OutputError):
+            await (agent.run("go", session="s") if requests == 2 else agent.resume("s"))
+        assert len(model.requests) == requests
+
+
+async def test_an_answer_first_given_beside_other_calls_is_told_what_is_wrong_with_it():
+    final = call("final_answer", city="Paris")
+    good = call("final_answer", city="Paris", population=2)
+    model = Scripted([call("add", a=1, b=2), final], final, good, profile=Profile(output="tool"))
+    result = await Agent(model, tools=[add], output=Report).run("go")
+    assert result.output == Report(city="Paris", population=2)
 
 
 @pytest.mark.parametrize("mode", ["tool", "prompted"])

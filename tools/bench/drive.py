@@ -3,8 +3,7 @@
     python drive.py MODULE SCENARIO URL
 
 Imports only the standard library itself, and little of it. CPU is user and system time of this
-process, all threads. Whoever counts instructions is told when to, through two pipes in the folder
-that `TOOLSTONE_BENCH_PERF` names (`instructions.py`); `units` says for how many they were.
+process, all threads; `units` says how many runs (or deltas) were counted.
 """
 
 from __future__ import annotations
@@ -15,12 +14,13 @@ import json
 import os
 import sys
 import time
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from counted import counted
+
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterator
+    from collections.abc import Awaitable, Callable
 
     Run = Callable[[], Awaitable[Any]]
 
@@ -142,7 +142,7 @@ def schemas(module: str, url: str) -> dict[str, float]:
 
     column, made = load(module), functions()
     began = time.process_time()
-    with _counted():
+    with counted():
         column.schemas(made)
     cost, began = time.process_time() - began, time.process_time()
     column.schemas(made)
@@ -175,9 +175,12 @@ def long(module: str, url: str) -> dict[str, float]:
         at.append(time.process_time())
         return a + b
 
-    run = load(module).agent(url, f"p1-t{TURNS}", [add])
+    column = load(module)
+    asyncio.run(_checked(column.agent(url, "p1-t1", [add])))  # some import at first use
+    at.clear()
+    run = column.agent(url, f"p1-t{TURNS}", [add])
     began = time.process_time()
-    with _counted():
+    with counted():
         asyncio.run(_checked(run))
     cost = time.process_time() - began
     early, late = (at[15] - at[5]) / 10, (at[-1] - at[-11]) / 10
@@ -202,32 +205,13 @@ async def _timed(
     for _ in range(warm):
         await once()
     made = 0
-    with _counted():
+    with counted():
         began = time.process_time()
         while not made or time.process_time() - began < seconds:
             await once()
             made += units
         cost = time.process_time() - began
     return {"cpu_ms": cost * 1e3 / made, "units": made}
-
-
-@contextmanager
-def _counted() -> Iterator[None]:
-    """Whoever counts instructions counts those in here."""
-    folder = os.environ.get("TOOLSTONE_BENCH_PERF")
-    if folder is None:
-        yield
-        return
-    with Path(folder, "ack").open("rb+", 0) as ack, Path(folder, "control").open("wb", 0) as told:
-
-        def tell(word: bytes) -> None:
-            told.write(word)
-            if not ack.readline():
-                raise SystemExit("nobody counts")
-
-        tell(b"enable\n")
-        yield
-        tell(b"disable\n")
 
 
 def _gaps(url: str) -> list[float]:

@@ -23,13 +23,15 @@ import sys
 import tempfile
 from contextlib import contextmanager
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
 from extract_columns import READERS, Reader
 from extract_report import costs, scores
+from instructions import counter
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
 HERE: Final = Path(__file__).parent
 DATA: Final = HERE.parents[1] / "tests" / "data" / "extract"
@@ -108,11 +110,17 @@ def cpu(
         found.append({})
         for one in readers if number % 2 == 0 else readers[::-1]:
             with scripted(one.tool) as url:
-                found[-1][one.name] = driven(
-                    one, pythons[one.toolkit], f"cpu:{documents}", url, "script"
-                )
+                found[-1][one.name] = _cost(one, pythons[one.toolkit], documents, url)
             print(one.name, json.dumps(found[-1][one.name]), file=sys.stderr, flush=True)
     return found
+
+
+def _cost(one: Reader, python: str, documents: int, url: str) -> dict[str, float]:
+    """CPU and rate of one way, and the instructions where they can be counted."""
+    command = driver(one, python, f"cpu:{documents}", url, "script")
+    with counter(command, whole=False) as counted:
+        said: dict[str, float] = driven(one, counted.command, environment=counted.environment)
+        return {**said, **counted.millions(documents)}
 
 
 def records(
@@ -131,7 +139,8 @@ def records(
         for one in readers:
             if one.name in found:
                 continue
-            found[one.name] = driven(one, pythons[one.toolkit], "records", url, "smollm2", asked)
+            command = driver(one, pythons[one.toolkit], "records", url, "smollm2")
+            found[one.name] = driven(one, command, asked)
             print(one.name, "done", file=sys.stderr, flush=True)
             _keep(found, kept)
     finally:
@@ -144,16 +153,25 @@ def _keep(found: Any, file: Path | None) -> None:
         file.write_text(json.dumps(found, indent=1))
 
 
-def driven(one: Reader, python: str, scenario: str, url: str, model: str, given: str = "") -> Any:
-    """One measurement in the toolkit's own environment."""
-    command = [python, str(HERE / "extract_drive.py"), one.module, one.way, scenario, url, model]
+def driver(one: Reader, python: str, scenario: str, url: str, model: str) -> list[str]:
+    """What measures, in the toolkit's own environment."""
+    return [python, str(HERE / "extract_drive.py"), one.module, one.way, scenario, url, model]
+
+
+def driven(
+    one: Reader,
+    command: Sequence[str],
+    given: str = "",
+    environment: Mapping[str, str] = MappingProxyType({}),
+) -> Any:
+    """What one measurement says."""
     done = subprocess.run(
         command,
         input=given,
         capture_output=True,
         text=True,
         timeout=SECONDS,
-        env={**os.environ, "OPENAI_API_KEY": "none"},
+        env={**os.environ, **environment, "OPENAI_API_KEY": "none"},
         check=False,
     )
     if done.returncode:

@@ -14,31 +14,25 @@ from __future__ import annotations
 import gc
 import importlib
 import json
-import os
-import platform
 import random
-import resource
 import shutil
-import signal
 import sqlite3
-import sys
 import tempfile
-import time
 from collections import Counter
-from contextlib import ExitStack, closing, suppress
-from dataclasses import dataclass, field
+from contextlib import closing, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from campaigns import _extracted, _killed
+from campaigns import _extracted, _killed, _kills
+from campaigns._kills import INSTANT
 from campaigns._servers import forked
-from campaigns.kill import heard
 from toolstone.local import Function
 
 if TYPE_CHECKING:
     import argparse
+    from contextlib import ExitStack
 
-_INSTANT: Final = "instant"
 _AGAIN: Final = 0.7  # how often the next child is killed as well
 _MOST: Final = 6  # kills of one job
 _DELAY: Final = 0.004  # seconds after a sign of life within which an instant falls
@@ -47,70 +41,45 @@ _PROBLEMS: Final = ("asked twice", "lost", "doubled", "wrong", "stuck")
 
 def options(parser: argparse.ArgumentParser) -> None:
     """How many."""
-    parser.add_argument("--kills", type=int, default=200)
-    parser.add_argument("--seed", type=int, default=7)
-    parser.add_argument("--folder", type=Path, help="where the files go; removed afterwards")
-    parser.add_argument(
-        "--careless",
-        action="store_true",
-        help="acknowledge each record before it is kept: the sweep must then find what is lost",
-    )
+    careless = "acknowledge each record before it is kept: the sweep must then find what is lost"
+    _kills.options(parser, kills=200, seed=7, careless=careless)
 
 
 def run(given: argparse.Namespace) -> int:
     """Kill so often, and print what became of it."""
-    print(
-        f"CPython {platform.python_version()}, SQLite {sqlite3.sqlite_version}, seed {given.seed}"
+    found = Found({one: [] for one in _PROBLEMS})
+    return _kills.account(
+        given.seed, found, lambda stack: Sweep(found, given, stack).run(given.kills)
     )
-    began = time.monotonic()
-    with ExitStack() as stack, suppress(KeyboardInterrupt):  # Ctrl-C: what was reached is told
-        sweep = Sweep(given, stack)
-        sweep.run(given.kills)
-    spent = resource.getrusage(resource.RUSAGE_SELF), resource.getrusage(resource.RUSAGE_CHILDREN)
-    cpu = sum(one.ru_utime + one.ru_stime for one in spent)
-    print(sweep.found.told())
-    print(f"{time.monotonic() - began:.0f} s, {cpu:.0f} s of CPU")
-    return 0 if sweep.found.right else 1
 
 
 @dataclass
-class Found:
-    """What became of it; each problem with the plan that shows it."""
+class Found(_kills.Account):
+    """What became of it."""
 
-    kills: Counter[str] = field(default_factory=Counter)
     jobs: int = 0
     processes: int = 0
     asked: int = 0
     again: int = 0
     kept: int = 0
-    problems: dict[str, list[str]] = field(default_factory=lambda: {one: [] for one in _PROBLEMS})
 
-    @property
-    def right(self) -> bool:
-        """Whether nothing was found."""
-        return not any(self.problems.values())
-
-    def told(self) -> str:
+    def lines(self) -> list[str]:
         """All of it as text."""
-        places = ", ".join(f"{kind} {count:,}" for kind, count in sorted(self.kills.items()))
-        lines = [
-            f"{self.kills.total():,} kills in {self.jobs:,} jobs and {self.processes:,} processes",
-            f"  by place: {places}",
+        return [
+            f"{self.killed:,} kills in {self.jobs:,} jobs and {self.processes:,} processes",
+            f"  by place: {self.places()}",
             f"answered at a kill: {self.kept:,}",
             f"asked: {self.asked:,}",
             f"asked again, under way at a kill: {self.again:,}",
+            *super().lines(),
         ]
-        for kind, said in self.problems.items():
-            lines.append(f"{kind}: {len(said)}")
-            lines += [f"    {one}" for one in said[:5]]
-        return "\n".join(lines)
 
 
 class Sweep:
     """Jobs that are killed until enough kills have been made."""
 
-    def __init__(self, given: argparse.Namespace, stack: ExitStack) -> None:
-        self.found = Found()
+    def __init__(self, found: Found, given: argparse.Namespace, stack: ExitStack) -> None:
+        self.found = found
         self._random = random.Random(given.seed)  # noqa: S311  a sweep, to be made again
         self._careless = given.careless
         folder = tempfile.TemporaryDirectory(dir=given.folder, prefix="toolstone-extract-")
@@ -129,14 +98,14 @@ class Sweep:
             for number in range(self._reached.get(kind, 0))
         ]
         self._random.shuffle(places)
-        while self.found.kills.total() < kills:
+        while self.found.killed < kills:
             self._one(places.pop() if places else self._at_random())
-            if self.found.kills.total() < kills:
-                self._one((_INSTANT, self._instant()))
+            if self.found.killed < kills:
+                self._one((INSTANT, self._instant()))
 
     def _at_random(self) -> tuple[str, int]:
-        kind = self._random.choice((*_extracted.KINDS, *[_INSTANT] * len(_extracted.KINDS)))
-        if kind == _INSTANT:
+        kind = self._random.choice((*_extracted.KINDS, *[INSTANT] * len(_extracted.KINDS)))
+        if kind == INSTANT:
             return kind, self._instant()
         return kind, self._random.randint(1, max(1, self._reached.get(kind, 1)))
 
@@ -161,50 +130,37 @@ class Sweep:
     def _child(self, case: _Case, kind: str, number: int) -> bool:
         """One process; whether it came to its end."""
         self.found.processes += 1
-        status = self._fork(case, kind, number)
-        if status == -signal.SIGKILL:
+        ended = self._fork(case, kind, number)
+        if ended.stuck:
+            case.tell("stuck", f"killed after {_kills.SECONDS} s")
+        elif ended.killed:
             self.found.kills[kind] += 1
             case.killed()
-            return False
-        if status:
+        elif ended.status:
             said = case.marks.read("errors")
-            case.tell("stuck", f"exit status {status}: {said[-1]['said'] if said else 'mute'}")
-        return True
+            why = said[-1]["said"] if said else "mute"
+            case.tell("stuck", f"exit status {ended.status}: {why}")
+        return not ended.killed
 
-    def _fork(self, case: _Case, kind: str, number: int, *, learn: bool = False) -> int:
-        reader, writer = os.pipe()
-        delay = self._random.random() * _DELAY
-        pid = os.fork()
-        if pid == 0:
-            os.close(reader)
-            trap = _killed.Trap("" if kind == _INSTANT else kind, number, writer)
+    def _fork(self, case: _Case, kind: str, number: int, *, learn: bool = False) -> _kills.Ended:
+        def live(trap: _killed.Trap) -> None:
             careless = self._careless and not learn
             _extracted.live(
                 case.folder, self._url, case.number, trap, careless=careless, learn=learn
             )
-        os.close(writer)
-        try:
-            if kind == _INSTANT and heard(reader, number):
-                time.sleep(delay)
-                os.kill(pid, signal.SIGKILL)
-            heard(reader, sys.maxsize)
-        except TimeoutError:
-            os.kill(pid, signal.SIGKILL)
-            case.tell("stuck", "it lived on")
-        finally:
-            os.close(reader)
-        return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+
+        return _kills.fork(live, kind, number, self._random.random() * _DELAY)
 
     def _uncut(self) -> dict[str, int]:
         """How often each place is reached when nobody kills."""
-        case = _Case(Found(), self._folder, "uncut")
-        status = self._fork(case, "", 0, learn=True)
-        if status:
+        found = Found({one: [] for one in _PROBLEMS})
+        case = _Case(found, self._folder, "uncut")
+        if self._fork(case, "", 0, learn=True).status:
             raise RuntimeError(case.marks.read("errors"))
         (learnt,) = case.marks.read("learnt")
         case.close()
-        if not case.found.right:
-            raise RuntimeError(case.found.told())
+        if not found.right:
+            raise RuntimeError("\n".join(found.lines()))
         for module in learnt["modules"]:
             with suppress(ImportError):
                 importlib.import_module(module)

@@ -15,23 +15,16 @@ import asyncio
 import gc
 import importlib
 import json
-import os
-import platform
 import random
-import resource
-import select
-import signal
-import sqlite3
-import sys
 import tempfile
-import time
 from collections import Counter
-from contextlib import ExitStack, suppress
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from campaigns import _kept, _killed
+from campaigns import _kept, _killed, _kills
+from campaigns._kills import INSTANT
 from campaigns._servers import forked
 from toolstone import Agent, MemoryLedger
 from toolstone.events import decode_record, encode_record
@@ -41,54 +34,38 @@ from toolstone.testing import Scripted
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Iterator
+    from contextlib import ExitStack
 
+_PROBLEMS: Final = ("duplicated", "lost", "invalid", "unnamed", "other key", "stuck")
 _KINDS: Final = ("begin", "commit", "kept", "act", "acted")
-_INSTANT: Final = "instant"
 _AGAIN: Final = 0.8  # how often the next child is killed as well
 _MOST: Final = 8  # kills of one run
 _DELAY: Final = 0.003  # seconds after a sign of life within which an instant falls
-_SECONDS: Final = 60.0  # a child that lives longer is stuck
 
 
 def options(parser: argparse.ArgumentParser) -> None:
     """How many, and which."""
-    parser.add_argument("--kills", type=int, default=10_000)
-    parser.add_argument("--seed", type=int, default=5)
+    careless = "declare every tool repeatable: the sweep must then find what is doubled"
+    _kills.options(parser, kills=10_000, seed=5, careless=careless)
     parser.add_argument("--script", choices=sorted(_killed.SCRIPTS), action="append")
     parser.add_argument("--each", action="store_true", help="each place once, and nothing else")
-    parser.add_argument("--folder", type=Path, help="where the files go; removed afterwards")
-    parser.add_argument(
-        "--careless",
-        action="store_true",
-        help="declare every tool repeatable: the sweep must then find what is doubled",
-    )
 
 
 def run(given: argparse.Namespace) -> int:
     """Kill so often, and print what became of it."""
-    print(
-        f"CPython {platform.python_version()}, SQLite {sqlite3.sqlite_version}, seed {given.seed}"
-    )
-    began = time.monotonic()
-    with ExitStack() as stack, suppress(KeyboardInterrupt):  # Ctrl-C: what was reached is told
-        sweep = Sweep(given.seed, given.script or list(_killed.SCRIPTS), stack, given)
-        sweep.each() if given.each else sweep.run(given.kills)
-    spent = resource.getrusage(resource.RUSAGE_SELF), resource.getrusage(resource.RUSAGE_CHILDREN)
-    cpu = sum(one.ru_utime + one.ru_stime for one in spent)
-    found = sweep.found
-    print(found.told())
-    print(
-        f"{1000 * cpu / max(1, found.killed):.0f} ms of CPU a kill, "
-        f"{time.monotonic() - began:.0f} s in all"
-    )
-    return 0 if found.right else 1
+    found = Found({one: [] for one in _PROBLEMS})
+    return _kills.account(given.seed, found, lambda stack: _sweep(given, found, stack))
+
+
+def _sweep(given: argparse.Namespace, found: Found, stack: ExitStack) -> None:
+    sweep = Sweep(found, given.script or list(_killed.SCRIPTS), stack, given)
+    sweep.each() if given.each else sweep.run(given.kills)
 
 
 @dataclass
-class Found:
-    """What became of it; each problem with the script and plan that shows it."""
+class Found(_kills.Account):
+    """What became of it."""
 
-    kills: Counter[str] = field(default_factory=Counter)
     scripts: Counter[str] = field(default_factory=Counter)
     runs: int = 0
     children: int = 0
@@ -97,49 +74,30 @@ class Found:
     repeated: int = 0
     acknowledged: int = 0
     effects: int = 0
-    problems: dict[str, list[str]] = field(
-        default_factory=lambda: {
-            one: [] for one in ("duplicated", "lost", "invalid", "unnamed", "other key", "stuck")
-        }
-    )
 
-    @property
-    def killed(self) -> int:
-        """How many kills hit a living child."""
-        return self.kills.total()
-
-    @property
-    def right(self) -> bool:
-        """Whether nothing was found."""
-        return not any(self.problems.values())
-
-    def told(self) -> str:
+    def lines(self) -> list[str]:
         """All of it as text."""
-        kinds = ", ".join(f"{kind} {self.kills[kind]:,}" for kind in (*_KINDS, _INSTANT))
         scripts = ", ".join(f"{name} {count:,}" for name, count in sorted(self.scripts.items()))
-        lines = [
+        return [
             f"{self.killed:,} kills in {self.runs:,} runs and {self.children:,} processes",
-            f"  by place: {kinds}",
+            f"  by place: {self.places()}",
             f"  by script: {scripts}",
             f"{self.effects:,} effects, {self.acknowledged:,} acknowledged records",
             f"interrupted calls: {self.interrupted:,}",
             f"named: {self.named:,}",
             f"repeatable calls made again: {self.repeated:,}",
+            *super().lines(),
         ]
-        for kind, said in self.problems.items():
-            lines.append(f"{kind}: {len(said)}")
-            lines += [f"    {one}" for one in said[:5]]
-        return "\n".join(lines)
 
 
 class Sweep:
     """Runs that are killed until enough kills have been made."""
 
     def __init__(
-        self, seed: int, scripts: list[str], stack: ExitStack, given: argparse.Namespace
+        self, found: Found, scripts: list[str], stack: ExitStack, given: argparse.Namespace
     ) -> None:
-        self.found = Found()
-        self._random = random.Random(seed)  # noqa: S311  a sweep, to be made again
+        self.found = found
+        self._random = random.Random(given.seed)  # noqa: S311  a sweep, to be made again
         self._folder = given.folder
         _prepare()
         self._children = {}
@@ -159,7 +117,7 @@ class Sweep:
             self._one(*(places.pop() if places else self._at_random()))
             if self.found.killed < kills:
                 name = self._random.choice(list(self._children))
-                self._one(name, _INSTANT, self._instant(name))
+                self._one(name, INSTANT, self._instant(name))
 
     def each(self) -> None:
         """Every place once; the next process comes to the end."""
@@ -179,8 +137,8 @@ class Sweep:
         return (name, *self._any_place(name))
 
     def _any_place(self, name: str) -> tuple[str, int]:
-        kind = self._random.choice((*_KINDS, *[_INSTANT] * len(_KINDS)))
-        if kind == _INSTANT:
+        kind = self._random.choice((*_KINDS, *[INSTANT] * len(_KINDS)))
+        if kind == INSTANT:
             return kind, self._instant(name)
         return kind, self._random.randint(1, max(1, self._reached[name].get(kind, 1)))
 
@@ -208,10 +166,10 @@ class Sweep:
         self.found.children += 1
         ended = self._fork(name, case.folder, kind, number)
         case.after(ended.pid)
-        if ended.status == -signal.SIGKILL:
-            if ended.stuck:
-                self.found.problems["stuck"].append(f"{case.plan}: killed after {_SECONDS} s")
-                return True
+        if ended.stuck:
+            self.found.problems["stuck"].append(f"{case.plan}: killed after {_kills.SECONDS} s")
+            return True
+        if ended.killed:
             self.found.kills[kind] += 1
             self.found.scripts[name] += 1
             return False
@@ -219,27 +177,11 @@ class Sweep:
             self.found.problems["stuck"].append(f"{case.plan}: exit status {ended.status}")
         return True
 
-    def _fork(self, name: str, folder: Path, kind: str, number: int) -> _Ended:
-        reader, writer = os.pipe()
-        pid = os.fork()
-        if pid == 0:
-            os.close(reader)
-            trap = _killed.Trap(kind if kind != _INSTANT else "", number, writer)
+    def _fork(self, name: str, folder: Path, kind: str, number: int) -> _kills.Ended:
+        def live(trap: _killed.Trap) -> None:
             _killed.live(self._children[name], folder, trap, learn=not kind)
-        os.close(writer)
-        delay = self._random.random() * _DELAY
-        stuck = False
-        try:
-            if kind == _INSTANT and heard(reader, number):
-                time.sleep(delay)
-                os.kill(pid, signal.SIGKILL)
-            heard(reader, sys.maxsize)
-        except TimeoutError:
-            stuck = True
-            os.kill(pid, signal.SIGKILL)
-        finally:
-            os.close(reader)
-        return _Ended(pid, os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), stuck)
+
+        return _kills.fork(live, kind, number, self._random.random() * _DELAY)
 
     def _uncut(self, name: str) -> dict[str, int]:
         """How often each place is reached when nobody kills."""
@@ -254,13 +196,6 @@ class Sweep:
             with suppress(ImportError):
                 importlib.import_module(module)
         return {str(kind): int(n) for kind, n in learnt["reached"].items()}
-
-
-@dataclass(frozen=True)
-class _Ended:
-    pid: int
-    status: int
-    stuck: bool
 
 
 class _Case:
@@ -351,20 +286,6 @@ def _numbers(script: _killed.Script) -> Iterator[int]:
         for part in turn if isinstance(turn, list) else [turn]:
             if not isinstance(part, str) and part.name != "helper":
                 yield int(json.loads(part.arguments)["n"])
-
-
-def heard(reader: int, signs: int) -> bool:
-    """Wait for so many signs of life; False if the child ended before."""
-    deadline = time.monotonic() + _SECONDS
-    while signs > 0:
-        ready, _, _ = select.select([reader], [], [], max(0.0, deadline - time.monotonic()))
-        if not ready:
-            raise TimeoutError
-        heard = len(os.read(reader, min(signs, 4096)))
-        if not heard:
-            return False
-        signs -= heard
-    return True
 
 
 def _prepare() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from time import monotonic
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from toolstone import limits
 from toolstone.agent import Agent
@@ -23,9 +23,6 @@ if TYPE_CHECKING:
     from toolstone.schema.output import OutputType
 
 __all__ = ["Asker"]
-
-_BUDGET: Final = "the budget's "
-"""What a run that was stopped says first, if it is a budget that has stopped it."""
 
 
 class _Nowhere:
@@ -109,10 +106,10 @@ def _is_its_own(error: StoppedError, parent: Purse | None) -> bool:
     """Whether the run itself went round in circles; else its parent has no more."""
     if error.result is None:
         return False
-    if parent is None or not str(error).startswith(_BUDGET):
+    if parent is None or not error.limit:
         return True
     requests = parent.left(monotonic()).requests
-    return str(error).startswith(f"{_BUDGET}requests") and (requests is None or requests > 0)
+    return error.limit == "requests" and (requests is None or requests > 0)
 
 
 def _no_answer(result: Result[Any]) -> FailedError:

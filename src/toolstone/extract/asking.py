@@ -43,7 +43,8 @@ __all__ = ["ask"]
 T = TypeVar("T")
 
 _BAD_REQUEST: Final = 400
-_SCHEMA_FIELDS: Final = ("text", "response_format")
+_DOCUMENT: Final = ("input", "messages")
+"""The parameters of a request that differ from document to document."""
 _FOR_ALL: Final = frozenset({"auth", "permission", "model", "gate", "wrong-route"})
 """What the service says of whoever asks, not of what is asked."""
 
@@ -100,9 +101,13 @@ class _Reading(Generic[T]):
         plan = self.plan
         if plan.till is None:
             return nullcontext()
-        tries = plan.passes * len(self.pieces) * (1 + plan.reasks)
-        most = plan.settings.max_output_tokens or 0
-        return plan.till.room(self.tally, plan.input_tokens(self.document), most, tries)
+        return plan.till.room(
+            self.tally,
+            plan.input_tokens(self.document),
+            plan.settings.max_output_tokens or 0,
+            times=plan.passes * len(self.pieces),
+            reasks=plan.reasks,
+        )
 
     async def value(self) -> T:
         """What most passes say; a vote that is decided is not gone on with.
@@ -242,8 +247,11 @@ def _end_of_job(error: Exception) -> ToolstoneError | None:
         case StoppedError():
             if error.result is None:  # the till has said so
                 return error
-            why = str(error).partition(". Go on with ")[0]
-            return StoppedError(f"{why}: that is the whole job's; what is finished is kept")
+            return StoppedError(
+                f"the budget's {error.limit} are used up, and it is the whole job's; what is "
+                f"finished is kept. Raise Budget({error.limit}=...)",
+                limit=error.limit,
+            )
         case RunError(__cause__=StatusError() as cause) if _concerns_all(cause):
             return cause
         case RunError() | OutputProblem() | InputError():
@@ -254,7 +262,12 @@ def _end_of_job(error: Exception) -> ToolstoneError | None:
 
 
 def _concerns_all(error: StatusError) -> bool:
-    """Whether the service has refused who asks, whom, how or by what schema: not the document."""
-    schema = error.status == _BAD_REQUEST and error.param.startswith(_SCHEMA_FIELDS)
+    """Whether the service has refused who asks, whom or how, a parameter: not the document."""
+    how = error.status == _BAD_REQUEST and error.means != "context" and bool(error.param)
     used_up = isinstance(error, RateLimitError) and not error.retryable  # the account's quota
-    return isinstance(error, AuthError) or error.means in _FOR_ALL or schema or used_up
+    return (
+        isinstance(error, AuthError)
+        or error.means in _FOR_ALL
+        or used_up
+        or (how and not error.param.startswith(_DOCUMENT))
+    )

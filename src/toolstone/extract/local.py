@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
 
 from toolstone import limits
+from toolstone.errors import FailedError
 from toolstone.extract import asking
 from toolstone.extract.job import Answer, Job, fingerprint
 from toolstone.extract.pace import Pace, Paced
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator
 
     from toolstone.extract.plan import Plan
+    from toolstone.extract.records import Failure
 
 __all__ = ["Ask", "run_local"]
 
@@ -110,6 +112,8 @@ class _Crew:
         self._line: asyncio.Queue[Any] = asyncio.Queue(most)
         self._over = False
         self._error: BaseException | None = None
+        self._unanswered = 0
+        self._patience = most + limits.EXTRACT_UNANSWERED
         self._asking: dict[bytes, asyncio.Event] = {}
 
     async def line(self) -> AsyncGenerator[Record[Any], None]:
@@ -191,12 +195,28 @@ class _Crew:
             try:
                 record = await self._ask(self._plan, document)
                 await self._memory.keep(place, text, record)
+                self._watch(record.error)
             finally:
                 del self._asking[text]
                 told.set()
         else:
             await self._memory.keep(place, text, record)
         return record
+
+    def _watch(self, failure: Failure | None) -> None:
+        """End the job when nobody answers: also those asked after the first had failed."""
+        if failure is None or not failure.retryable:
+            self._unanswered = 0
+            return
+        self._unanswered += 1
+        if self._unanswered == self._patience:
+            error = FailedError(
+                f"{self._unanswered} documents in a row had no answer, so the job stops here; what "
+                "is finished is kept, and the same job goes on when the service answers again. "
+                f"The last one: {failure.message}"
+            )
+            error.retryable = True
+            self._end(error)
 
 
 class _Memory:

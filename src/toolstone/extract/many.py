@@ -23,6 +23,9 @@ from toolstone import limits
 from toolstone._portal import block
 from toolstone.errors import DefinitionError, InputError
 from toolstone.extract.files.read import Unread, row_document
+from toolstone.extract.job import Job
+from toolstone.extract.options import Kind, check_kinds
+from toolstone.extract.pace import Pace
 from toolstone.extract.plan import Plan
 from toolstone.extract.records import Document, Failure, Record, sayable
 from toolstone.ports import NO_SETTINGS
@@ -30,8 +33,6 @@ from toolstone.ports import NO_SETTINGS
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Generator
 
-    from toolstone.extract.job import Job
-    from toolstone.extract.pace import Pace
     from toolstone.extract.plan import Grounds, Ungrounded
     from toolstone.extract.splitting import Split
     from toolstone.ports import Model, Settings
@@ -64,6 +65,13 @@ class ExtractOptions(TypedDict, total=False):
     passes: int
     job: str | Path | Job | None
     engine: Engine
+
+
+_KINDS: Final = {
+    "concurrency": Kind(int, "how many documents are asked at once, at most"),
+    "pace": Kind(Pace | None, "a Pace, such as Pace(requests_per_minute=600)"),
+    "job": Kind(str | Path | Job | None, "the path of a file, or a Job"),
+}
 
 
 @overload
@@ -132,13 +140,17 @@ def extract_many(  # noqa: PLR0913  the whole of what a job is
         DefinitionError: The type or an option cannot be; at once.
         ConfigError: No key, or the job file is of another job.
         AuthError: The service does not know who asks.
+        StatusError: The service refuses a parameter that all requests have.
         StoppedError: The budget is spent.
+        FailedError: Nobody answers: more documents in a row than are asked at once had no answer.
         InputError: Something among the documents is none.
 
     Example:
         async for record in extract_many(texts, Invoice, model="bedrock/openai.gpt-oss-120b"):
             print(record.id, record.value if record.ok else record.error)
     """
+    given = {"pace": pace, "job": job, "concurrency": concurrency, "ordered": ordered}
+    check_kinds(given, _KINDS)
     if concurrency < 1:
         raise DefinitionError(f"concurrency={concurrency}: at least 1 document must be asked")
     if engine not in {"local", "ray"}:
@@ -159,7 +171,6 @@ def extract_many(  # noqa: PLR0913  the whole of what a job is
         split=split,
         passes=passes,
     )
-    given = {"pace": pace, "job": job, "concurrency": concurrency, "ordered": ordered}
     return _records(plan, documents, engine, given)
 
 

@@ -13,6 +13,7 @@ from toolstone import limits
 from toolstone._dataclass import dataclass
 from toolstone.errors import ConfigError, DefinitionError
 from toolstone.extract.asker import Asker
+from toolstone.extract.options import Kind, check_kinds
 from toolstone.extract.prompt import part_rules, rules
 from toolstone.extract.records import digest
 from toolstone.extract.shape import Shape, output_of_schema, quoted
@@ -20,6 +21,7 @@ from toolstone.extract.splitting import Split, pieces_of
 from toolstone.extract.till import Till
 from toolstone.models import check_model_string, resolve_model
 from toolstone.ports import NO_SETTINGS, Model, Settings
+from toolstone.runs.budget import Budget
 from toolstone.runs.settings import check_values
 from toolstone.usage import estimate_tokens
 
@@ -27,7 +29,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from toolstone.extract.records import Document
-    from toolstone.runs.budget import Budget
     from toolstone.schema.output import OutputType
 
 __all__ = ["Grounds", "Plan", "Ungrounded"]
@@ -39,6 +40,14 @@ Grounds = Literal["values", "quotes"]
 Ungrounded = Literal["keep", "null"]
 """What becomes of a field that may be null and has no evidence."""
 
+_KINDS: Final = {
+    "instructions": Kind(str | None, "a text, or None"),
+    "budget": Kind(Budget | None, "a Budget, such as Budget(requests=None, tokens=1_000_000)"),
+    "settings": Kind(Settings, "Settings, such as Settings(max_output_tokens=400)"),
+    "reasks": Kind(int, "0, or how often to ask again"),
+    "split": Kind(Split | None, "a Split, such as Split(tokens=6_000)"),
+    "passes": Kind(int, "1, or an odd number, so that there is a majority"),
+}
 _WORDS: Final[dict[str, tuple[object, ...]]] = {
     "evidence": ("values", "quotes", None),
     "ungrounded": ("keep", "null"),
@@ -75,20 +84,15 @@ class Plan(Generic[T]):
     _askers: dict[str, Asker] = field(init=False, default_factory=dict, repr=False)
 
     def __post_init__(self) -> None:
+        check_kinds(vars(self), _KINDS)
         for name, words in _WORDS.items():
             if getattr(self, name) not in words:
                 said = " or ".join(map(repr, words))
                 raise DefinitionError(f"{name}={getattr(self, name)!r}: give {said}")
         if self.passes < 1 or self.passes % 2 == 0:
-            raise DefinitionError(
-                f"passes={self.passes}: give 1, or an odd number, so that there is a majority"
-            )
+            raise DefinitionError(f"passes={self.passes}: give {_KINDS['passes'].said}")
         if self.reasks < 0:
-            raise DefinitionError(f"reasks={self.reasks}: give 0, or how often to ask again")
-        if self.split is not None and not isinstance(self.split, Split):
-            raise DefinitionError(
-                f"split={self.split!r}: give a Split, such as Split(tokens=6_000)"
-            )
+            raise DefinitionError(f"reasks={self.reasks}: give {_KINDS['reasks'].said}")
         if self.ungrounded == "null" and self.evidence is None:
             raise DefinitionError(
                 "ungrounded='null' needs evidence='values' or 'quotes': without evidence nothing "

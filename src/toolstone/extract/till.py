@@ -74,7 +74,13 @@ class Till:
 
     @asynccontextmanager
     async def room(
-        self, tally: Tally, input_tokens: int, output_tokens: int, tries: int = 1
+        self,
+        tally: Tally,
+        input_tokens: int,
+        output_tokens: int,
+        *,
+        times: int = 1,
+        reasks: int = 0,
     ) -> AsyncIterator[None]:
         """Hold room for one document, once there is some.
 
@@ -84,13 +90,20 @@ class Till:
             tally: What the document costs, counted meanwhile.
             input_tokens: Of its request, estimated.
             output_tokens: The most that may come.
-            tries: Requests that it may take.
+            times: How often it is asked, for each piece and pass.
+            reasks: How often each of these may be asked again, with what was said so far.
 
         Raises:
             StoppedError: There is none, and nobody is left who might give some back.
         """
         one = Usage(input_tokens, output_tokens, requests=1)
-        worst = Usage(tries * input_tokens, tries * output_tokens, requests=tries)
+        tries = 1 + reasks
+        said = tries * reasks // 2 * output_tokens
+        worst = Usage(
+            times * (tries * input_tokens + said),
+            times * tries * output_tokens,
+            requests=times * tries,
+        )
         async with self._door:
             while (short := self._short(worst if self._held else one)) is not None:
                 if not self._held or short == "seconds":
@@ -118,7 +131,8 @@ class Till:
                 ", or lower Settings(max_output_tokens=...): as much is reserved for each answer"
                 if limit in {"tokens", "dollars"}
                 else ""
-            )
+            ),
+            limit=limit,
         )
 
     def _short(self, wanted: Usage) -> str | None:

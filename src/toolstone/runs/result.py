@@ -255,7 +255,6 @@ _ERRORS: dict[str, type[RunError]] = {
     "empty": EmptyError,
     "failed": FailedError,
     "dropped": DroppedError,
-    "stopped": StoppedError,
     "cancelled": RunCancelled,
 }
 
@@ -275,8 +274,10 @@ def raise_for(result: Result[Any], end: Stop) -> NoReturn:
             session=result.session,
             problems=end.problems,
         )
-    budget = ", budget=...)" if end.why.startswith("the budget") else ")"
+    budget = ", budget=...)" if end.limit else ")"
     message = f"{_say(end, result)}. Go on with resume({result.session!r}{budget}"
+    if end.outcome == "stopped":
+        raise StoppedError(message, result=result, session=result.session, limit=end.limit)
     raise _ERRORS[end.outcome](message, result=result, session=result.session)
 
 

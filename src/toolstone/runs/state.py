@@ -111,6 +111,7 @@ class Run:
         "open",
         "reasks",
         "records",
+        "rejected",
         "requests",
         "responses",
         "session",
@@ -171,6 +172,8 @@ class Run:
         self.open: list[CallState] = []
         self.missing = 0
         self.reasks = 0
+        self.rejected: Answered | None = None
+        """The last answer that did not fit and was asked for again."""
         self.empties = 0
         self.turns: list[list[tuple[str, str]]] = []
         """What the last turns called: a run that repeats itself is noticed."""
@@ -343,14 +346,15 @@ class Run:
 
     def _add_said(self, fact: Said) -> None:
         self.history.extend(fact.items)
-        self.answer = None
-        self.verdict = None
         if fact.why == "output":
             self.reasks += 1
+            self.rejected = self.answer
         elif fact.why == "empty":
             self.empties += 1
         else:
             self.warned = self.turns_made
+        self.answer = None
+        self.verdict = None
 
     def find(self, key: CallKey) -> CallState | None:
         """The open call of this key; None if there is none."""

@@ -6,8 +6,9 @@ Read from top to bottom, the first line that applies decides:
    A call may run when nobody need approve it, or somebody has. One that had started in an earlier
    process and never returned may run again only if its tool is `repeatable`.
 2. An answer is unread: a text that fits the output type completes the run; one that does not is
-   asked for again, told what was wrong, a bounded number of times. An empty answer is asked for
-   again once. A cut-off, refused or failed one stops the run.
+   asked for again, told what was wrong, a bounded number of times, and not if the model has just
+   said the same again. An empty answer is asked for again once. A cut-off, refused or failed one
+   stops the run.
 3. The last turns made the same calls again and again: the model is warned, then the run stops.
 4. The budget is used up: the run stops.
 5. What has grown too long for the view is made shorter.
@@ -35,6 +36,7 @@ from toolstone.tools.refusals import explain_kind
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from toolstone.events import Answered
     from toolstone.items import Item
     from toolstone.ports import Request
     from toolstone.runs.plan import Offer, Plan
@@ -104,6 +106,8 @@ class Stop:
     problems: tuple[str, ...] = ()
     closing: tuple[Returned, ...] = ()
     note: str | None = None
+    limit: str = ""
+    """What of the budget is used up, if that is why."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,11 +210,18 @@ def _final_step(plan: Plan[Any], run: Run, final: list[CallState]) -> Step:
     except OutputProblem as problem:
         text = _output_complaint(problem.problems)
         told = Returned(call.key, text, failed=True, how="final")
-        if run.reasks >= plan.reasks:
+        if run.reasks >= plan.reasks or _was_told(run, call, text):
             return Stop("failed", problems=problem.problems, why="output", closing=(told,))
         return Answer((told,), "output")
     closing = (Returned(call.key, "accepted", how="final"),)
     return Stop("complete", value, closing=closing, note=note)
+
+
+def _was_told(run: Run, call: CallState, text: str) -> bool:
+    """Whether the call before said the same, and was told the same."""
+    before = run.calls[-2] if len(run.calls) > 1 else call
+    returned = before.returned
+    return before.arguments == call.arguments and returned is not None and returned.output == text
 
 
 # ---------------------------------------------------------------------------------- 2: answers
@@ -243,7 +254,7 @@ def _read_step(plan: Plan[Any], run: Run, offer: Offer) -> Step:
     choice = plan.settings.tool_choice
     if offer.specs and forces(choice) and not kept(choice, run):
         return _unforced_step(plan, run)
-    text = Response(run.answer.response, run.answer.status, run.answer.items).text
+    text = _text(run.answer)
     if plan.how == "tool":
         if run.reasks >= plan.reasks:
             return Stop("failed", problems=("the answer came as text",), why="output")
@@ -251,10 +262,15 @@ def _read_step(plan: Plan[Any], run: Run, offer: Offer) -> Step:
     try:
         value, note = plan.output.read_with_notes(text)
     except OutputProblem as problem:
-        if run.reasks >= plan.reasks:
+        same = run.rejected is not None and _text(run.rejected) == text
+        if same or run.reasks >= plan.reasks:
             return Stop("failed", problems=problem.problems, why="output")
         return Say((user(_output_complaint(problem.problems)),), "output")
     return Stop("complete", value, note=note)
+
+
+def _text(answer: Answered) -> str:
+    return Response(answer.response, answer.status, answer.items).text
 
 
 def _unforced_step(plan: Plan[Any], run: Run) -> Step:
@@ -374,4 +390,5 @@ def out_of(limit: str) -> Stop:
     return Stop(
         "stopped",
         why=f"the budget's {limit} are used up; raise Budget({limit}=...)",
+        limit=limit,
     )

@@ -369,6 +369,27 @@ def test_a_dry_run_comes_near_what_it_takes(extract, inbox):
     assert before["output_tokens_at_most"] is None
 
 
+def test_a_dry_run_leaves_out_what_the_job_has_answered(extract, inbox, clerk):
+    extract(inbox, "-o", "out.jsonl", "--limit", "3")
+    (inbox / "again.txt").write_text((inbox / "1.txt").read_text())
+    asked = list(clerk.asked)
+
+    told = json.loads(extract(inbox, "-o", "out.jsonl", "--dry-run", "--json").stdout)
+    assert (told["documents"], told["answered_before"], told["same_as_another"]) == (6, 3, 1)
+    assert told["requests"] == 2
+    said = extract(inbox, "-o", "out.jsonl", "--dry-run").stdout
+    assert "6 documents (3 answered before, 1 the same as another), 2 requests" in said
+    anew = extract(inbox, "-o", "out.jsonl", "--dry-run", "--json", "--restart").stdout
+    assert json.loads(anew)["answered_before"] == 0
+    other = extract(inbox, "-o", "out.jsonl", "--dry-run", "--passes", "3")
+    assert other.exit_code != 0
+    assert "another passes" in other.stderr
+    assert clerk.asked == asked
+
+    extract(inbox, "-o", "out.jsonl")
+    assert len(clerk.asked) == len(asked) + 2
+
+
 def test_where_nobody_counts_a_dry_run_says_that_it_estimates(extract, inbox, model):
     asked = model.replace("responses+", "chat+")
     done = extract(inbox, "--dry-run", "--price", "1,2", asked=asked)

@@ -10,6 +10,7 @@ import asyncio
 import json
 import random
 import sys
+from contextlib import ExitStack
 from dataclasses import field
 from typing import TYPE_CHECKING, Any, Final
 
@@ -19,7 +20,7 @@ from toolstone._dataclass import dataclass
 from toolstone.cli.words import clean, put_count
 from toolstone.errors import InputError, ToolstoneError
 from toolstone.extract.files.read import Unread
-from toolstone.extract.records import digest
+from toolstone.extract.job import Job, fingerprint
 from toolstone.models import resolve_model
 from toolstone.usage import Usage, estimate_tokens
 
@@ -42,6 +43,8 @@ class Ahead:
     """What lies ahead: documents, requests, tokens."""
 
     documents: int = 0
+    answered: int = 0
+    """By the job, earlier."""
     same: int = 0
     unreadable: int = 0
     requests: int = 0
@@ -64,11 +67,13 @@ def look_ahead(wanted: Wanted, plan: Plan[Any], documents: Iterable[Document | U
     Raises:
         ConfigError: A key, a region or an extra is missing.
     """
-    ahead = _measure(plan, documents)
+    with ExitStack() as stack:
+        ahead = _measure(plan, documents, _job_of(wanted, plan, stack))
     asyncio.run(_count(ahead, str(wanted.model)))
     most = plan.settings.max_output_tokens
     told = {
         "documents": ahead.documents,
+        "answered_before": ahead.answered,
         "same_as_another": ahead.same,
         "unreadable": ahead.unreadable,
         "requests": ahead.requests,
@@ -82,7 +87,25 @@ def look_ahead(wanted: Wanted, plan: Plan[Any], documents: Iterable[Document | U
     return 0
 
 
-def _measure(plan: Plan[Any], documents: Iterable[Document | Unread]) -> Ahead:
+def _job_of(wanted: Wanted, plan: Plan[Any], stack: ExitStack) -> Job | None:
+    """The job that would go on, if there is one.
+
+    Raises:
+        ConfigError: Its answers would not go with new ones.
+        ConflictError: It is being worked on.
+    """
+    named = wanted.job is not None or wanted.out is not None
+    if not named or wanted.restart or not wanted.job_file.exists():
+        return None
+    job = stack.enter_context(Job(wanted.job_file))
+    if job.kept:
+        job.begin(plan.fingerprint())
+    return job
+
+
+def _measure(
+    plan: Plan[Any], documents: Iterable[Document | Unread], job: Job | None = None
+) -> Ahead:
     ahead, seen, lot = Ahead(), set(), random.Random(_LOT)  # noqa: S311  a lot is no secret
     for given in documents:
         ahead.documents += 1
@@ -91,7 +114,11 @@ def _measure(plan: Plan[Any], documents: Iterable[Document | Unread]) -> Ahead:
         except InputError:
             ahead.unreadable += 1
             continue
-        if (text := digest(document.text)) in seen:
+        if job is not None and job.find(job.place(document)) is not None:
+            ahead.answered += 1
+            continue
+        text = fingerprint(document.text)
+        if text in seen or (job is not None and job.alike(text) is not None):
             ahead.same += 1
             continue
         seen.add(text)
@@ -142,7 +169,8 @@ def _dollars(wanted: Wanted, ahead: Ahead, output: int) -> float | None:
 
 
 def _put(ahead: Ahead, told: dict[str, Any]) -> str:
-    notes = [f"{ahead.same:,} the same as another"] if ahead.same else []
+    notes = [f"{ahead.answered:,} answered before"] if ahead.answered else []
+    notes += [f"{ahead.same:,} the same as another"] if ahead.same else []
     notes += [f"{ahead.unreadable:,} cannot be read"] if ahead.unreadable else []
     more = f" ({', '.join(notes)})" if notes else ""
     if ahead.factor is None:
