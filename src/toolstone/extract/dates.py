@@ -11,7 +11,7 @@ from toolstone._dataclass import dataclass
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["Date", "date_of", "dates_in", "numerals_in", "time_of", "times_in"]
+__all__ = ["Date", "Dates", "date_of", "time_of", "times_in"]
 
 Span = tuple[int, int]
 Time = tuple[int, int, int]
@@ -49,14 +49,15 @@ _ISO_TIME: Final = re.compile(
     r"(?:.*[T ])?(\d{2}):(\d{2})(?::(\d{2})(?:\.\d+)?)?(?:Z|[+-][\d:]{4,6})?"
 )
 _CLOCK: Final = re.compile(
-    r"(?<![\d:.])(\d{1,2})(?:[:.h](\d{2})(?::(\d{2}))?)?(?:\s?([AaPp])\.?[Mm]\b|(?![\d:]))"
+    r"(\d(?<![\d:.]\d)\d?)(?:[:.h](\d{2})(?::(\d{2}))?)?(?:\s?([AaPp])\.?[Mm]\b|(?![\d:]))"
 )
-_YEAR_FIRST: Final = re.compile(r"(?<!\d)(\d{4})([-/.]?)(\d{1,2})\2(\d{1,2})(?!\d)")
+_YEAR_FIRST: Final = re.compile(r"(\d(?<!\d\d)\d{3})([-/.]?)(\d{1,2})\2(\d{1,2})(?!\d)")
+_EASTERN_YEAR: Final = "\u5e74"
 _EAST: Final = re.compile(r"(\d{4})\u5e74\s?(\d{1,2})\u6708\s?(\d{1,2})\u65e5")
-_YEAR_LAST: Final = re.compile(r"(?<!\d)(\d{1,2})([-/.])\s?(\d{1,2})(?:\2\s?(\d{4}|\d{2}))?(?!\d)")
+_YEAR_LAST: Final = re.compile(r"(\d(?<!\d\d)\d?)([-/.])\s?(\d{1,2})(?:\2\s?(\d{4}|\d{2}))?(?!\d)")
 _NAME: Final = r"([^\W\d_]{3,12})\.?"
 _DAY_FIRST: Final = re.compile(
-    rf"(?<!\d)(\d{{1,2}})(?:st|nd|rd|th|er|\.|\u00ba)?[\s-]+(?:(?:day )?of |de )?{_NAME}"
+    rf"(\d(?<!\d\d)\d?)(?:st|nd|rd|th|er|\.|\u00ba)?[\s-]+(?:(?:day )?of |de )?{_NAME}"
     r"(?:(?:,|\s|-)+(?:de |of )?(\d{4}|'?\d{2})(?!\d))?"
 )
 _MONTH_FIRST: Final = re.compile(
@@ -87,6 +88,7 @@ _MONTHS: Final = {
     for length in range(3, len(name) + 1)
 }
 """English, German, French, Spanish, Italian, Dutch and Portuguese, whole or cut short."""
+_STARTS: Final = sorted({name[:3] for name in _MONTHS})
 _LAST_MONTH: Final = 12
 _LAST_DAY: Final = 31
 
@@ -112,29 +114,40 @@ def times_in(text: str) -> Iterator[tuple[Span, Time]]:
             yield found.span(), (hour, int(found[2] or 0), int(found[3] or 0))
 
 
-def numerals_in(text: str) -> Iterator[Span]:
-    """Every day and month in figures, which are no numbers for themselves; a year may be one."""
-    for found in _YEAR_FIRST.finditer(text):
-        yield from (found.span(3), found.span(4))
-    for found in _YEAR_LAST.finditer(text):
-        if found[4] is not None:  # else it may be a range, or a fraction
-            yield from (found.span(1), found.span(3))
+class Dates:
+    """The dates in a text, each kind looked for once, and only where it may be."""
 
+    def __init__(self, text: str) -> None:
+        self._text = text
+        self._years_first = list(_YEAR_FIRST.finditer(text))
+        self._years_last = list(_YEAR_LAST.finditer(text))
 
-def dates_in(text: str) -> Iterator[tuple[Span, Date]]:
-    """Every date in a text, and its place."""
-    for found in (*_YEAR_FIRST.finditer(text), *_EAST.finditer(text)):
-        year, *rest = (int(one) for one in found.groups() if one and one.isdecimal())
-        yield from _if_any(found, [(rest[0], rest[1])], year)
-    for found in _YEAR_LAST.finditer(text):
-        first, second = int(found[1]), int(found[3])
-        yield from _if_any(found, [(second, first), (first, second)], _year(found[4]))
-    for found in _DAY_FIRST.finditer(text):
-        yield from _if_any(found, [(_month(found[2]), int(found[1]))], _year(found[3]))
-    for found in _MONTH_FIRST.finditer(text):
-        yield from _if_any(found, [(_month(found[1]), int(found[2]))], _year(found[3]))
-    for found in _MONTH_YEAR.finditer(text):
-        yield from _if_any(found, [(_month(found[1]), 0)], _year(found[2]))
+    def numerals(self) -> Iterator[Span]:
+        """Every day and month in figures, which are no numbers for themselves; a year may be."""
+        for found in self._years_first:
+            yield from (found.span(3), found.span(4))
+        for found in self._years_last:
+            if found[4] is not None:  # else it may be a range, or a fraction
+                yield from (found.span(1), found.span(3))
+
+    def __iter__(self) -> Iterator[tuple[Span, Date]]:
+        """Every date, and its place."""
+        text = self._text
+        east = _EAST.finditer(text) if _EASTERN_YEAR in text else ()
+        for found in (*self._years_first, *east):
+            year, *rest = (int(one) for one in found.groups() if one and one.isdecimal())
+            yield from _if_any(found, [(rest[0], rest[1])], year)
+        for found in self._years_last:
+            first, second = int(found[1]), int(found[3])
+            yield from _if_any(found, [(second, first), (first, second)], _year(found[4]))
+        if not _may_name_months(text):
+            return
+        for found in _DAY_FIRST.finditer(text):
+            yield from _if_any(found, [(_month(found[2]), int(found[1]))], _year(found[3]))
+        for found in _MONTH_FIRST.finditer(text):
+            yield from _if_any(found, [(_month(found[1]), int(found[2]))], _year(found[3]))
+        for found in _MONTH_YEAR.finditer(text):
+            yield from _if_any(found, [(_month(found[1]), 0)], _year(found[2]))
 
 
 def _if_any(
@@ -151,6 +164,19 @@ def _year(said: str | None) -> int | None:
 
 def _month(name: str) -> int:
     """The number of a month by its name or the beginning of it; 0 if it is none."""
-    spread = unicodedata.normalize("NFKD", name.lower())
-    bare = "".join(one for one in spread if not unicodedata.combining(one))
-    return _MONTHS.get(bare, 0)
+    return _MONTHS.get(_bare(name), 0)
+
+
+def _may_name_months(text: str) -> bool:
+    """Whether a month's name may begin somewhere; searching by pattern costs fifty times that."""
+    bare = _bare(text)
+    return any(start in bare for start in _STARTS)
+
+
+def _bare(said: str) -> str:
+    """In lower case and without accents."""
+    low = said.lower()
+    if low.isascii():
+        return low
+    spread = unicodedata.normalize("NFKD", low)
+    return "".join(one for one in spread if not unicodedata.combining(one))

@@ -15,7 +15,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 
 from toolstone import limits
-from toolstone.extract.dates import date_of, dates_in, numerals_in, time_of, times_in
+from toolstone.extract.dates import Dates, date_of, time_of, times_in
 from toolstone.extract.numbers import number_of, numbers_in
 
 if TYPE_CHECKING:
@@ -132,7 +132,7 @@ class Source:
     @cached_property
     def _numbers(self) -> dict[Decimal, list[Span]]:
         """Where each number stands."""
-        numerals = frozenset(numerals_in(self.text))
+        numerals = frozenset(self._written.numerals())
         found: dict[Decimal, list[Span]] = {}
         for span, readings in numbers_in(self.text):
             if span not in numerals:
@@ -154,10 +154,14 @@ class Source:
         return after or before or (days if hours else [])
 
     @cached_property
+    def _written(self) -> Dates:
+        return Dates(self.text)
+
+    @cached_property
     def _dates(self) -> dict[tuple[int, int], list[tuple[Span, Date]]]:
         """Where each month and day stands, those with a year first; a day of 0 is not said."""
         found: dict[tuple[int, int], list[tuple[Span, Date]]] = {}
-        for one in sorted(dates_in(self.text), key=lambda one: one[1].vague):
+        for one in sorted(self._written, key=lambda one: one[1].vague):
             for said in one[1].months:
                 found.setdefault(said, []).append(one)
         return found

@@ -16,8 +16,10 @@ _DIGITS_MOST: Final = 40
 _PLAIN: Final = re.compile(r"[+-]?\d+(?:\.\d+)?(?:[eE][+-]?\d{1,3})?")
 _GAP: Final = "\u0020\u00a0\u2009\u202f'\u2019"
 """What groups digits besides point and comma."""
-_GROUPED: Final = re.compile(rf"(?<!\d)\d{{1,3}}(?:[{_GAP}.,]\d{{2,3}})+(?:[.,]\d+)?(?!\d)")
-_SIMPLE: Final = re.compile(r"(?<!\d)(?<!\d[.,])\d+(?:[.,]\d+)?(?![.,]?\d)")
+# Each begins with its first digit and looks back then: a search that begins with looking back is
+# four times as slow, since it cannot go from digit to digit.
+_GROUPED: Final = re.compile(rf"\d(?<!\d\d)\d{{0,2}}(?:[{_GAP}.,]\d{{2,3}})+(?:[.,]\d+)?(?!\d)")
+_SIMPLE: Final = re.compile(r"\d(?<!\d\d)(?<!\d[.,]\d)\d*(?:[.,]\d+)?(?![.,]?\d)")
 _AFTER: Final = re.compile(
     r"[ \u00a0\u202f-]?(%|percent|k|thousand|tsd|m|mn|mio|million(?:s|en)?|bn|billion|mrd)\b|\s?%",
     re.IGNORECASE,
@@ -55,6 +57,9 @@ def numbers_in(text: str) -> Iterator[tuple[tuple[int, int], frozenset[Decimal]]
     for pattern in (_GROUPED, _SIMPLE):
         for found in pattern.finditer(text):
             yield _read(text, found)
+    low = text.lower()
+    if not any(word in low for word in _WORDS):
+        return
     for word in _WORD.finditer(text):
         if (number := _WORDS.get(word[0].lower())) is not None:
             yield word.span(), frozenset((number,))
