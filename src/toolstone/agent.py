@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import uuid
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, Unpack, overload
 
 from toolstone import limits
@@ -13,6 +12,7 @@ from toolstone.items import input_items
 from toolstone.ports import NO_SETTINGS, Model, Settings
 from toolstone.runs.budget import Budget
 from toolstone.runs.conduct import conduct
+from toolstone.runs.journal import new_id
 from toolstone.runs.loop import Rig, drive
 from toolstone.runs.origins import carried
 from toolstone.runs.result import Result, result_again
@@ -336,7 +336,7 @@ class Agent(Turns[Output]):
             held = run.session
             if after is not None and run.records:
                 raise InputError(f"after= was given, but session {run.session!r} has records")
-            run_id = uuid.uuid4().hex
+            run_id = new_id()
             plan = await self._shop.plan(wish, run_id, stream=stream is not None)
             if after is not None:
                 items = (*carried(after, plan.origin), *items)

@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import re
 import time
-import uuid
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Final, Literal, TypedDict
+from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, TypedDict
 
 from toolstone import limits
-from toolstone._dataclass import dataclass
 from toolstone.errors import ConflictError, InputError, ToolstoneError
 from toolstone.items import CallKey, Given, Item, Message, Reasoning
 from toolstone.ledgers.memory import MemoryLedger
 from toolstone.outcomes import answers, asks, needs_answer
-from toolstone.runs.journal import Journal, broken_ledger
+from toolstone.runs.journal import Journal, broken_ledger, new_id
 from toolstone.runs.loop import spending
 from toolstone.runs.result import ToolCall, waits_for
 from toolstone.runs.state import Run
@@ -93,8 +91,7 @@ class RunOptions(ResumeOptions, total=False):
     session: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class Wish:
+class Wish(NamedTuple):
     """What one call of `run`, `stream` or `resume` asks for."""
 
     session: str | None = None
@@ -189,7 +186,7 @@ class Sessions:
         it does not complete (`remember`), and from then on written there.
         """
         if session is None:
-            run = Run(f"run-{uuid.uuid4().hex}")
+            run = Run(f"run-{new_id()}")
             if self.ledger is not None:
                 self.take(run.session)
             return run, self.ledger

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import uuid
 from typing import TYPE_CHECKING, Generic, TypeVar, Unpack
 
 from toolstone._portal import block
@@ -11,6 +10,7 @@ from toolstone.events import Noted
 from toolstone.items import input_items
 from toolstone.rulings import Rulings
 from toolstone.runs.conduct import conduct
+from toolstone.runs.journal import new_id
 from toolstone.runs.loop import Rig, advance
 from toolstone.runs.result import Result, result_again
 from toolstone.sessions import ResumeOptions, Wish, check_input
@@ -55,7 +55,7 @@ class Turns(Rulings, Generic[Output]):
         held = self._sessions.take(session)
         try:
             run, ledger = await self._sessions.load_free(session)
-            run_id = uuid.uuid4().hex
+            run_id = new_id()
             plan = await self._shop.plan(wish, run_id, stream=False)
             rig = self._shop.rig(plan, run, run_id, ledger, wish)
             await rig.journal.record(self._shop.began(plan, items))

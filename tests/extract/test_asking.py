@@ -164,7 +164,18 @@ def meaning(means):
         DefinitionError("no"),
         RateLimitError("no credit is left", status=429, retryable=False),
     ],
-    ids=["auth", "model", "permission", "schema", "chat", "effort", "most", "config", "definition", "quota"],
+    ids=[
+        "auth",
+        "model",
+        "permission",
+        "schema",
+        "chat",
+        "effort",
+        "most",
+        "config",
+        "definition",
+        "quota",
+    ],
 )
 async def test_what_concerns_all_documents_is_raised(error):
     with pytest.raises(type(error)) as caught:

@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from toolstone.errors import DefinitionError
-from toolstone.schema import docstring
+from toolstone.schema import sections
 from toolstone.schema.docstring import read_docstring
 
 GOOGLE = """Number of inhabitants.
@@ -86,7 +86,7 @@ def test_every_style_says_the_same(doc):
 
 def test_the_short_way_reads_what_the_library_reads(monkeypatch):
     short = read_docstring.__wrapped__(GOOGLE)
-    monkeypatch.setattr(docstring, "_everyday", lambda _sections: None)
+    monkeypatch.setattr(sections, "_everyday", lambda _sections: None)
 
     assert read_docstring.__wrapped__(GOOGLE) == short
 

@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel
 
-from toolstone.schema import OutputType, PartialReader
+from toolstone.schema import OutputType
+from toolstone.schema.partial import PartialReader
 
 
 class Item(BaseModel):

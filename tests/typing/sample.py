@@ -27,7 +27,8 @@ from toolstone import (
 )
 from toolstone.events import Answered
 from toolstone.extract import Document, Failure, Pace, Record, Split
-from toolstone.schema import OutputType, PartialReader
+from toolstone.schema import OutputType
+from toolstone.schema.partial import PartialReader
 from toolstone.tools import Limit, Tool, Toolbox, ToolContext, dispatch, tool
 
 

@@ -13,7 +13,6 @@ from typing import Final, NamedTuple
 from urllib.parse import urlsplit
 
 from toolstone import limits
-from toolstone._dataclass import dataclass
 from toolstone._secrets import redact
 from toolstone.errors import AuthError, RateLimitError, ServerError, StatusError
 from toolstone.wire.retry_after import retry_after
@@ -21,8 +20,7 @@ from toolstone.wire.retry_after import retry_after
 __all__ = ["SECRET", "TABLE", "Row", "Said", "failure", "read_error", "request_id", "sanitised"]
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
+class Row(NamedTuple):
     """One line of the table; an empty field fits everything."""
 
     error: type[StatusError]

@@ -12,7 +12,7 @@ bytes a token, Chinese and Japanese about three: the estimate errs on the high s
 from __future__ import annotations
 
 from dataclasses import field
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from toolstone import limits
 from toolstone._dataclass import dataclass
@@ -83,8 +83,7 @@ class Budget:
         return {name: value for name, value in named.items() if value is not None}
 
 
-@dataclass(frozen=True, slots=True)
-class Left:
+class Left(NamedTuple):
     """What remains of a budget; None is no limit."""
 
     requests: int | None = None
@@ -177,8 +176,8 @@ class Purse:
         """What remains here, and no more than remains above."""
         budget = self.budget
         own = Left(
-            _minus(budget.requests, self._requests),
-            _minus(budget.tokens, self._tokens),
+            None if budget.requests is None else budget.requests - self._requests,
+            None if budget.tokens is None else budget.tokens - self._tokens,
             None if budget.seconds is None else budget.seconds - (now - self._start - self._held),
             None if budget.dollars is None else budget.dollars - self._dollars,
         )
@@ -265,10 +264,6 @@ def _price(budget: Budget, model: str) -> Price:
         raise DefinitionError(
             f"Budget(dollars=...) has no price for model {model!r}, only for {known}; add it"
         ) from None
-
-
-def _minus(limit: int | None, spent: int) -> int | None:
-    return None if limit is None else limit - spent
 
 
 def _least(a: Left, b: Left) -> Left:

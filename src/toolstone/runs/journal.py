@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 from typing import TYPE_CHECKING, Any
 
 from toolstone.errors import StorageError, ToolstoneError
@@ -16,10 +17,15 @@ if TYPE_CHECKING:
     from toolstone.ports import Ledger, Observer
     from toolstone.runs.state import Run
 
-__all__ = ["Journal", "broken_ledger"]
+__all__ = ["Journal", "broken_ledger", "new_id"]
 
 _logger = logging.getLogger("toolstone.runs")
 _logger.addFilter(SPARING)
+
+
+def new_id() -> str:
+    """The id of a run: 128 random bits in hexadecimal digits."""
+    return os.urandom(16).hex()
 
 
 class Journal:

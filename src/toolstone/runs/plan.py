@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import field
 from functools import lru_cache
 from hashlib import sha256
-from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Literal, NamedTuple, TypeVar
 
 from pydantic_core import PydanticSerializationError, to_json
 
@@ -28,8 +28,7 @@ __all__ = ["Offer", "Plan"]
 Output = TypeVar("Output")
 
 
-@dataclass(frozen=True, slots=True)
-class Offer:
+class Offer(NamedTuple):
     """The tools of one turn. The same object as long as they are the same."""
 
     tools: Mapping[str, Tool]

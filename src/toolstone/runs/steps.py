@@ -18,10 +18,9 @@ Read from top to bottom, the first line that applies decides:
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from toolstone import limits
-from toolstone._dataclass import dataclass
 from toolstone.events import Returned
 from toolstone.items import developer, user
 from toolstone.outcomes import Outcome  # noqa: TC001  read by the dataclass
@@ -57,8 +56,7 @@ __all__ = [
 ]
 
 
-@dataclass(frozen=True, slots=True)
-class Ask:
+class Ask(NamedTuple):
     """Send this request."""
 
     request: Request
@@ -66,38 +64,33 @@ class Ask:
     output_tokens: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
+class Call(NamedTuple):
     """Carry these calls out, side by side."""
 
     calls: tuple[CallState, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(NamedTuple):
     """Tell the model these outputs; nothing is executed."""
 
     returned: tuple[Returned, ...]
     why: str
 
 
-@dataclass(frozen=True, slots=True)
-class Say:
+class Say(NamedTuple):
     """Say this to the model."""
 
     items: tuple[Item, ...]
     why: Any
 
 
-@dataclass(frozen=True, slots=True)
-class Wait:
+class Wait(NamedTuple):
     """These calls wait for somebody."""
 
     calls: tuple[CallState, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Stop:
+class Stop(NamedTuple):
     """The run is over."""
 
     outcome: Outcome
@@ -110,8 +103,7 @@ class Stop:
     """What of the budget is used up, if that is why."""
 
 
-@dataclass(frozen=True, slots=True)
-class Compact:
+class Compact(NamedTuple):
     """Have the older part of the history replaced; by the service itself if there is no request."""
 
     cut: Cut

@@ -3,14 +3,11 @@
 from toolstone.schema.arguments import Arguments, describe_arguments
 from toolstone.schema.lint import strict_problems
 from toolstone.schema.output import OutputProblem, OutputType
-from toolstone.schema.partial import Partial, PartialReader
 
 __all__ = [
     "Arguments",
     "OutputProblem",
     "OutputType",
-    "Partial",
-    "PartialReader",
     "describe_arguments",
     "strict_problems",
 ]

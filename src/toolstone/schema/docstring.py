@@ -3,43 +3,19 @@
 from __future__ import annotations
 
 import inspect
-import re
 from dataclasses import field
-from functools import cache, lru_cache
-from typing import TYPE_CHECKING, Any, Final, Literal
+from functools import lru_cache
+from typing import TYPE_CHECKING, Final
 
 from toolstone._dataclass import dataclass
 from toolstone.errors import DefinitionError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
 __all__ = ["Documentation", "read_docstring"]
 
 LONGEST: Final = 64 * 1024  # characters; a longer docstring is a mistake
-
-_GOOGLE: Final = re.compile(
-    r"^(?:(Arguments|Args|Parameters|Params|Keyword Arg(?:ument)?s|Other Parameters|Attributes)|"
-    r"Raises?|Exceptions|Except|Examples?|Returns?|Yields?|Notes?|Warnings?|Warns|Todo|References|"
-    r"See Also|Usage|Caution|Danger|Hint|Important|Tip):[ \t]*$",
-    re.MULTILINE,
-)
-_NUMPY: Final = re.compile(r"^[A-Z][\w ]+\n[ \t]*-{3,}[ \t]*$", re.MULTILINE)
-_REST: Final = re.compile(
-    r"^[ \t]*:(?:param|parameter|arg|argument|key|keyword|type|returns?|rtype|raises?|yields?|"
-    r"attribute|ivar|var|cvar)\b[^:\n]*:",
-    re.MULTILINE,
-)
-_EPYDOC: Final = re.compile(
-    r"^[ \t]*@(?:param|type|returns?|rtype|raises?|keyword)\b[^:\n]*:", re.MULTILINE
-)
-Style = Literal["google", "numpy", "rest", "epydoc"]
-_STYLES: Final[tuple[tuple[Style, re.Pattern[str]], ...]] = (
-    ("google", _GOOGLE),
-    ("numpy", _NUMPY),
-    ("rest", _REST),
-    ("epydoc", _EPYDOC),
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +31,8 @@ class Documentation:
     parameters: Mapping[str, str] = field(default_factory=dict)
 
 
+_MARKS: Final = ":@"
+"""What a section of reST or Epydoc begins with; it may be all there is."""
 _NOTHING: Final = Documentation()
 
 
@@ -71,112 +49,9 @@ def read_docstring(doc: str | None) -> Documentation:
         raise DefinitionError(
             f"a docstring of {len(doc)} characters: at most {LONGEST} are read; shorten it"
         )
-    clean = inspect.cleandoc(doc)
-    starts = [(found.start(), style) for style, mark in _STYLES if (found := mark.search(clean))]
-    if not starts:
-        return Documentation(_clean_prose(clean))
-    start, style = min(starts)
-    text, sections = _clean_prose(clean[:start]), clean[start:]
-    everyday = _everyday(sections) if style == "google" else None
-    return Documentation(text, _parameters(sections, style) if everyday is None else everyday)
+    clean = inspect.cleandoc(doc).rstrip()
+    if "\n" not in clean and ">>>" not in clean and clean[0] not in _MARKS:
+        return Documentation(clean)
+    from toolstone.schema.sections import read_sections  # noqa: PLC0415  not for a single sentence
 
-
-_ARGUMENTS: Final = re.compile(r"Args:\n((?:    +\S[^\n]*(?:\n|\Z))+)")
-_ARGUMENT: Final = re.compile(
-    r"    (\w+)(?: \([^()\n]*\))?: ?(\S[^\n]*(?:\n     +\w[^\n]*)*)(?:\n|\Z)"
-)
-
-
-def _everyday(sections: str) -> dict[str, str] | None:
-    """The plainest Google style, `Args:` first and four spaces; None if it is anything else.
-
-    Most docstrings are this; the library reads it too, at five times the price.
-    """
-    block = _ARGUMENTS.match(sections)
-    if block is None:
-        return None
-    rest = sections[block.end() :].lstrip("\n")
-    if (rest and not _GOOGLE.match(rest)) or any(_GOOGLE.findall(rest)):
-        return None
-    found: dict[str, str] = {}
-    at = 0
-    body = block[1]
-    while at < len(body):
-        one = _ARGUMENT.match(body, at)
-        if one is None:
-            return None
-        found[one[1]] = _WRAPPED.sub(" ", one[2]).rstrip()
-        at = one.end()
-    return found
-
-
-_WRAPPED: Final = re.compile(r"\s*\n +")
-
-
-def _parameters(sections: str, style: Style) -> dict[str, str]:
-    """The parameters' texts; a malformed section tells nothing rather than something wrong."""
-    from docstring_parser import ParseError  # noqa: PLC0415  loads at the first such docstring
-
-    if style == "google":
-        sections = _google_arguments(sections)
-    try:
-        found = _parser(style)("x\n\n" + sections)
-    except (ParseError, ValueError, IndexError, AttributeError):
-        return {}
-    return {
-        name.lstrip("*"): _prose(one.description)
-        for one in found.params
-        for name in one.arg_name.split(", ")
-        if one.description and one.description.strip()
-    }
-
-
-def _google_arguments(sections: str) -> str:
-    """The sections that describe parameters, under one title; each ends where its indent does."""
-    heads = list(_GOOGLE.finditer(sections))
-    ends = [*(head.start() for head in heads[1:]), len(sections)]
-    bodies = [
-        _OUTDENT.split(sections[head.end() : end].lstrip("\n"), maxsplit=1)[0].rstrip()
-        for head, end in zip(heads, ends, strict=True)
-        if head[1]
-    ]
-    return "Args:\n" + "\n".join(bodies)
-
-
-_OUTDENT: Final = re.compile(r"\n(?=\S)")
-
-
-@cache
-def _parser(style: Style) -> Callable[[str], Any]:
-    from docstring_parser import epydoc, google, numpydoc, rest  # noqa: PLC0415  as above
-
-    parsers = {"google": google, "numpy": numpydoc, "rest": rest, "epydoc": epydoc}
-    parse: Callable[[str], Any] = parsers[style].parse
-    return parse
-
-
-_BLANK: Final = re.compile(r"\n[ \t]*\n")
-_MARKED: Final = re.compile(r"[-*+•] |\d+[.)] |\s|[|+]")
-
-
-def _prose(text: str) -> str:
-    """Paragraphs with their line breaks mended; lists keep theirs, doctests go."""
-    return _clean_prose(inspect.cleandoc(text) if "\n" in text else text)
-
-
-def _clean_prose(text: str) -> str:
-    text = text.strip()
-    if "\n" not in text and ">>>" not in text:
-        return text
-    blocks = _BLANK.split(text)
-    return "\n\n".join(_reflow(b) for b in blocks if b.strip() and not b.lstrip().startswith(">>>"))
-
-
-def _reflow(block: str) -> str:
-    lines: list[str] = []
-    for line in block.splitlines():
-        if not lines or _MARKED.match(line):
-            lines.append(line.rstrip())
-        else:
-            lines[-1] += " " + line.strip()
-    return "\n".join(lines)
+    return Documentation(*read_sections(clean))

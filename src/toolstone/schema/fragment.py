@@ -9,17 +9,15 @@ from __future__ import annotations
 import inspect
 import re
 import warnings
-from dataclasses import replace
 from functools import cache, lru_cache
 from types import NoneType, UnionType
-from typing import TYPE_CHECKING, Any, Final, TypeVar, Union, cast, get_args, get_origin
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar, Union, cast, get_args, get_origin
 
 from pydantic import PydanticUserError, TypeAdapter
 from pydantic.errors import PydanticSchemaGenerationError
 from pydantic.json_schema import DefsRef, GenerateJsonSchema, PydanticJsonSchemaWarning
 from pydantic_core import to_json
 
-from toolstone._dataclass import dataclass
 from toolstone.errors import DefinitionError
 from toolstone.schema.docstring import read_docstring
 from toolstone.schema.nodes import admits_null
@@ -37,8 +35,7 @@ if TYPE_CHECKING:
 __all__ = ["Fragment", "describe", "renamed"]
 
 
-@dataclass(frozen=True, slots=True)
-class Fragment:
+class Fragment(NamedTuple):
     """What an annotation means on the wire and here."""
 
     core: CoreSchema
@@ -139,13 +136,12 @@ def _by_pydantic(annotation: Any) -> _Described:
 
 def renamed(part: Fragment, names: Mapping[str, str]) -> Fragment:
     """The same with other names for its definitions, so that two of one name stand side by side."""
-    tight = replace(
-        part.tight,
+    tight = part.tight._replace(
         schema=_refer(part.tight.schema, names),
         defs={names.get(n, n): _refer(one, names) for n, one in part.tight.defs.items()},
     )
     defs = {names.get(n, n): _refer(one, names) for n, one in part.defs.items()}
-    return replace(part, schema=_refer(part.schema, names), defs=defs, tight=tight)
+    return part._replace(schema=_refer(part.schema, names), defs=defs, tight=tight)
 
 
 def _refer(node: Any, names: Mapping[str, str]) -> Any:

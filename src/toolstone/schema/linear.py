@@ -11,12 +11,11 @@ from __future__ import annotations
 
 import re
 from functools import lru_cache
-from typing import TYPE_CHECKING, Final, NoReturn
+from typing import TYPE_CHECKING, Final, NamedTuple, NoReturn
 
 from pydantic_core import SchemaError, SchemaValidator
 
 from toolstone import limits
-from toolstone._dataclass import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -28,8 +27,7 @@ class PatternProblem(ValueError):  # noqa: N818  it becomes part of a sentence
     """Why a pattern is not run."""
 
 
-@dataclass(frozen=True, slots=True)
-class Pattern:
+class Pattern(NamedTuple):
     """A pattern, compiled: whether it is found in a text, and how many states that may visit."""
 
     found_in: Callable[[str], bool]

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from toolstone import limits
-from toolstone._dataclass import dataclass
 from toolstone.schema.linear import pattern_problem
 from toolstone.schema.nodes import children
 
@@ -28,8 +27,7 @@ _KEYWORDS: Final = frozenset(
 _FREE: Final = "any keys are allowed, and strict mode has no free dicts"
 
 
-@dataclass(frozen=True, slots=True)
-class Totals:
+class Totals(NamedTuple):
     """What the size limits of strict mode count."""
 
     properties: int = 0

@@ -14,7 +14,6 @@ from toolstone._dataclass import dataclass
 from toolstone.ports import OutputFormat, ToolSpec
 from toolstone.schema.explain import validate
 from toolstone.schema.fragment import Fragment, describe
-from toolstone.schema.repair import find_json
 from toolstone.schema.strict import Tight, Wish, decide, tighten
 from toolstone.schema.strictjson import check_object
 
@@ -145,6 +144,8 @@ class OutputType(Generic[T]):
         if len(text) > most:
             why = f"{len(text)} characters; at most {most} are read (limits.OUTPUT_CHARACTERS)"
             raise OutputProblem((why,))
+        from toolstone.schema.repair import find_json  # noqa: PLC0415  for what does not fit
+
         said, note, problem = find_json(text)
         if problem is not None:
             raise OutputProblem((problem,)) from None

@@ -9,7 +9,6 @@ from functools import partial
 from types import FrameType, FunctionType, MethodType, UnionType
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from toolstone._dataclass import dataclass
 from toolstone.errors import DefinitionError
 
 if TYPE_CHECKING:
@@ -36,8 +35,7 @@ class UnknownNameError(DefinitionError):
     """An annotation names something not defined (yet)."""
 
 
-@dataclass(frozen=True, slots=True)
-class Parameter:
+class Parameter(NamedTuple):
     """One parameter that the model fills in."""
 
     name: str
@@ -45,8 +43,7 @@ class Parameter:
     default: Any = REQUIRED
 
 
-@dataclass(frozen=True, slots=True)
-class Signature:
+class Signature(NamedTuple):
     """A callable, read."""
 
     parameters: tuple[Parameter, ...]

@@ -30,10 +30,8 @@ reasons are data on the tool: what stood in the way, or what was translated.
 from __future__ import annotations
 
 import json
-from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
 
-from toolstone._dataclass import dataclass
 from toolstone.errors import DefinitionError
 from toolstone.schema.lint import FORMATS, Totals, fragment_problems, measure
 from toolstone.schema.nodes import Schema, admits_null, nullable, step
@@ -50,8 +48,7 @@ SHOWN_DEFAULT: Final = 60
 """Characters; a longer default is not spelled out in a description."""
 
 
-@dataclass(frozen=True, slots=True)
-class Tight:
+class Tight(NamedTuple):
     """A schema translated for strict mode."""
 
     schema: Schema
@@ -64,7 +61,7 @@ class Tight:
 
     def limited(self) -> Tight:
         """The same as a whole schema, where the size limits count."""
-        return replace(self, obstacles=(*self.obstacles, *self.totals.problems()))
+        return self._replace(obstacles=(*self.obstacles, *self.totals.problems()))
 
 
 def decide(wish: Wish, who: str, tight: Tight) -> tuple[bool, tuple[str, ...]]:

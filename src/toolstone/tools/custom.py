@@ -177,7 +177,7 @@ def _signature(name: str, invoke: Callable[..., Any]) -> Signature:
             f"custom tool {name!r}: its function takes one text, as in f(text: str), and a "
             "ToolContext if it wants one; for arguments of other types use @tool"
         )
-    return replace(found, parameters=(asked[0],))
+    return found._replace(parameters=(asked[0],))
 
 
 def _raw(name: str, description: str, grammar: Grammar) -> dict[str, Any]:

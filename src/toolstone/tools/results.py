@@ -32,7 +32,6 @@ from collections.abc import Set as AbstractSet
 from decimal import Decimal
 from pathlib import PurePath
 from typing import Any, Final
-from uuid import UUID
 
 from pydantic_core import to_jsonable_python
 
@@ -162,6 +161,8 @@ def _plain(value: Any, room: int) -> Any:
 
 
 def _rarer(value: Any, room: int) -> Any:  # noqa: PLR0911  the table is a table
+    from uuid import UUID  # noqa: PLC0415  it asks the platform for its name, which takes a while
+
     match value:
         case enum.Enum():
             return _plain(value.value, room - 1)
