@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import httpx
@@ -14,6 +15,12 @@ if TYPE_CHECKING:
     from extract_drive import Row
 
 
+@cache
+def _client(at_once: int) -> httpx.AsyncClient:
+    limits = httpx.Limits(max_connections=at_once, max_keepalive_connections=at_once)
+    return httpx.AsyncClient(timeout=patience(at_once), limits=limits)
+
+
 def read(
     url: str, model: str, way: str, shape: Any, texts: Mapping[str, str], at_once: int
 ) -> AsyncIterator[Row]:
@@ -22,8 +29,7 @@ def read(
     told = {"type": "json_schema", "name": shape.__name__, "strict": False}
     body = {"model": model, "instructions": ASKED, "max_output_tokens": TOKENS, "store": False}
     body["text"] = {"format": {**told, "schema": shape.model_json_schema()}}
-    limits = httpx.Limits(max_connections=at_once, max_keepalive_connections=at_once)
-    client = httpx.AsyncClient(timeout=patience(at_once), limits=limits)
+    client = _client(at_once)
 
     async def one(text: str) -> Any:
         sent = json.dumps({**body, "input": text}).encode()

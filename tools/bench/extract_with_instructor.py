@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import instructor
@@ -21,14 +22,17 @@ _MODES = {
 }
 
 
+@cache
+def _client(url: str, at_once: int) -> Any:
+    """One for the whole process, which nobody closes and nothing collects meanwhile."""
+    return AsyncOpenAI(base_url=url, api_key="key", timeout=patience(at_once))
+
+
 def read(
     url: str, model: str, way: str, shape: Any, texts: Mapping[str, str], at_once: int
 ) -> AsyncIterator[Row]:
     """A record of each text."""
-    client: Any = instructor.from_openai(
-        AsyncOpenAI(base_url=url, api_key="key", timeout=patience(at_once)),
-        mode=_MODES[way],
-    )
+    client: Any = instructor.from_openai(_client(url, at_once), mode=_MODES[way])
     shared = {"model": model, "response_model": shape, "max_retries": REASKS + 1}
 
     async def one(text: str) -> Any:

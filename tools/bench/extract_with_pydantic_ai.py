@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from extract_drive import ASKED, REASKS, TOKENS, patience, side_by_side
@@ -17,11 +18,17 @@ if TYPE_CHECKING:
     from extract_drive import Row
 
 
+@cache
+def _client(url: str, at_once: int) -> Any:
+    """One for the whole process, which nobody closes and nothing collects meanwhile."""
+    return AsyncOpenAI(base_url=url, api_key="key", timeout=patience(at_once))
+
+
 def read(
     url: str, model: str, way: str, shape: Any, texts: Mapping[str, str], at_once: int
 ) -> AsyncIterator[Row]:
     """A record of each text."""
-    client = AsyncOpenAI(base_url=url, api_key="key", timeout=patience(at_once))
+    client = _client(url, at_once)
     agent: Any = Agent(
         OpenAIResponsesModel(model, provider=OpenAIProvider(openai_client=client)),
         output_type=NativeOutput(shape) if way == "native" else ToolOutput(shape),
