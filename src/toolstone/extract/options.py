@@ -30,4 +30,6 @@ def check_kinds(given: Mapping[str, Any], kinds: Mapping[str, Kind]) -> None:
     for name, (kind, said) in kinds.items():
         value = given[name]
         if not isinstance(value, kind) or isinstance(value, bool):
-            raise DefinitionError(f"{name}={value!r}: give {said}")
+            plain = isinstance(value, int | float | str)  # what else it is may hold a key
+            shown = repr(value) if plain else type(value).__name__
+            raise DefinitionError(f"{name}={shown}: give {said}")
