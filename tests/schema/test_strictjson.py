@@ -9,7 +9,8 @@ from pydantic_core import from_json, to_json
 
 from toolstone import limits
 from toolstone.schema import strictjson
-from toolstone.schema.strictjson import JSONProblem, check_object, clean_name, find_problem
+from toolstone.schema.naming import clean_name
+from toolstone.schema.strictjson import JSONProblem, check_object, find_problem
 
 
 def refusal(text):

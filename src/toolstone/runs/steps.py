@@ -28,8 +28,8 @@ from toolstone.ports import Response
 from toolstone.runs.budget import Left, Purse, estimate_tokens
 from toolstone.runs.choice import forces, kept
 from toolstone.runs.request import make_request, request_bytes, shown
+from toolstone.schema.naming import clean_name
 from toolstone.schema.output import OutputProblem
-from toolstone.schema.strictjson import clean_name
 from toolstone.tools.refusals import explain_kind
 
 if TYPE_CHECKING:

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 from pydantic_core import ValidationError, from_json, to_json
 
-from toolstone.schema.strictjson import find_problem, spell_path
+from toolstone.schema.naming import spell_path
+from toolstone.schema.strictjson import find_problem
 
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails, SchemaValidator

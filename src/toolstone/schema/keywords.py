@@ -13,7 +13,7 @@ from pydantic_core import to_json
 
 from toolstone.schema.linear import compile_pattern
 from toolstone.schema.look import MOST_TOLD, Look, all_fit, every
-from toolstone.schema.strictjson import clean_name
+from toolstone.schema.naming import clean_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
-from toolstone.schema.strictjson import spell_path
+from toolstone.schema.naming import spell_path
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -13,15 +13,12 @@ from json.scanner import make_scanner
 from typing import TYPE_CHECKING, Any, Final, NoReturn, cast
 
 from toolstone import limits
+from toolstone.schema.naming import JSONProblem
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["JSONProblem", "check_object", "clean_name", "find_problem"]
-
-
-class JSONProblem(ValueError):  # noqa: N818  it becomes a sentence for the model
-    """Text that is not the JSON it should be; the message is one sentence with place and reason."""
+__all__ = ["JSONProblem", "check_object", "find_problem"]
 
 
 class _Odd(Exception):  # noqa: N818  a private signal to look closely
@@ -138,25 +135,3 @@ def find_problem(text: str, most: int | None = None, *, root: str | None = "obje
     if root is not None and kind != root:
         return f"the JSON is {KINDS[kind]}; send {KINDS[root]}"
     return None
-
-
-def spell_path(path: list[str | int]) -> str:
-    """`items[0].name`; names from outside are made harmless."""
-    spelled = ""
-    for part in path[:32]:
-        if isinstance(part, int):
-            spelled += f"[{part}]"
-        else:
-            spelled += ("." if spelled else "") + clean_name(part)
-    return spelled
-
-
-_HARMLESS: Final = re.compile(r"[A-Za-z0-9_$-]{1,64}")
-
-
-def clean_name(name: str, most: int = 64) -> str:
-    """A name that came from outside, fit for a message: escaped and cut."""
-    if _HARMLESS.fullmatch(name):
-        return name
-    shown = ascii(name[:most])[1:-1]
-    return shown + (f"... ({len(name)} characters)" if len(name) > most else "")

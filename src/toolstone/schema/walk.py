@@ -7,7 +7,7 @@ import re
 from typing import Final, NoReturn
 
 from toolstone import limits
-from toolstone.schema.strictjson import JSONProblem, clean_name, spell_path
+from toolstone.schema.naming import JSONProblem, clean_name, spell_path
 
 __all__ = ["KINDS", "Walk"]
 

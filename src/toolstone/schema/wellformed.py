@@ -14,8 +14,8 @@ from urllib.parse import unquote
 from toolstone import limits
 from toolstone._dataclass import dataclass
 from toolstone.schema.linear import PatternProblem, compile_pattern
+from toolstone.schema.naming import clean_name
 from toolstone.schema.nodes import step
-from toolstone.schema.strictjson import clean_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping

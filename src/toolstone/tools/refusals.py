@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 from typing import TYPE_CHECKING, Final
 
-from toolstone.schema.strictjson import clean_name
+from toolstone.schema.naming import clean_name
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

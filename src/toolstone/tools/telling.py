@@ -13,7 +13,7 @@ from toolstone import limits
 from toolstone._secrets import FORMS, holds_secret, redact, redact_json
 from toolstone.errors import ToolError
 from toolstone.events import Returned
-from toolstone.schema.strictjson import clean_name
+from toolstone.schema.naming import clean_name
 from toolstone.tools.refusals import explain_failure
 from toolstone.tools.results import ResultProblem, render_result
 
